@@ -1,6 +1,6 @@
 # Needs git, make and Python 3.11 or newer with venv and pip. `make` alone prints the commands.
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test live ui check lint types layers docs bench setup lock release clean
+.PHONY: help demo quick test live ui check lint types layers docs bench setup lock chaos fuzz sbom release clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,8 +28,8 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 demo: setup ## run the main job on a small simulated market
 	@$(BIN)/mystocks demo
 
-ui: setup ## start the web UI and the daemon
-	@$(BIN)/mystocks ui
+ui: setup ## start the web UI and the daemon; make ui ARGS=--open opens the browser when it is ready
+	@$(BIN)/mystocks ui $(ARGS)
 
 quick: setup ## run the tests of every layer that start no process or server (under a minute)
 	@$(BIN)/pytest --quick -p no:schemathesis -n 2 tests
@@ -61,6 +61,15 @@ bench: setup ## measure speed, as ratios to other programs that do the same
 lock: ## write the lock files again, without the name of the registry
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --group dev -o requirements-dev.lock
+
+chaos: setup ## a week of faults in HOURS=2, the same again with SEED=…
+	@PYTHONPATH=tests $(BIN)/python -m support.chaos --hours $(or $(HOURS),2) $(if $(SEED),--seed $(SEED))
+
+fuzz: setup ## feed every reader with made-up input, for SECONDS=60 each
+	@PYTHONPATH=tests $(BIN)/python -W ignore -m fuzz.fuzzer --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+sbom: setup ## write sbom.json, the bill of materials (CycloneDX) of the lock file
+	@PYTHONPATH=tests $(BIN)/python -m support.sbom
 
 release: setup ## build wheel and sdist into dist/ and check what is in them and that they install
 	@rm -rf dist build

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster._daemon.auto_run_reexecution.auto_run_reexecution import retry_run, should_retry
     from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
+    from dagster._daemon.daemon import SpanMarker
     from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
     from dagster._grpc.types import ExecuteRunArgs
     from dagster._serdes import ConfigurableClass, ConfigurableClassData
@@ -83,6 +84,8 @@ DAEMON_ENTRY_POINT = "dagster._daemon.cli:main"
 CODE_SERVER_ENTRY_POINT = "dagster._cli.code_server:start_command"
 #: Creates the daemons; only the process of `dagster-daemon` imports it.
 DAEMON_CONTROLLER_MODULE = "dagster._daemon.controller"
+#: Has the body of `dagster api execute_run`; preloaded in the fork server of runs.
+RUN_COMMAND_MODULE = "dagster._cli.api"
 #: Runs one step in a process of its own; preloaded in the fork server.
 STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
 
@@ -212,6 +215,9 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
     },
     "dagster._daemon.auto_run_reexecution.event_log_consumer": {
         "EventLogConsumerDaemon": "the base class of our daemon for lost runs (decision 21)",
+    },
+    "dagster._daemon.daemon": {
+        "SpanMarker": "the end of one look of a daemon, after which it may wait (decision 65)",
     },
     "dagster._daemon.run_coordinator.queued_run_coordinator_daemon": {
         "QueuedRunCoordinatorDaemon": "the base class of our daemon for the queue (decision 7)",

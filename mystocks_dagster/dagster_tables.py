@@ -6,7 +6,6 @@ is read as JSON (see `history/dagster_json.py`).
 """
 
 import hashlib
-import os
 import sqlite3
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -15,10 +14,10 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.shared import place
 
 #: Dagster keeps three databases; on Postgres the three are one.
 Database = Literal["runs", "events", "schedules"]
@@ -26,7 +25,6 @@ Database = Literal["runs", "events", "schedules"]
 _LOCAL_LOGS = ("dagster.core.storage.local_compute_log_manager", "LocalComputeLogManager")
 #: Keys of dagster.yaml that put one of the databases elsewhere.
 _SEPARATE = ("run_storage", "event_log_storage", "schedule_storage")
-_POSTGRES = ("postgresql", "postgresql+psycopg2")
 #: Dagster replaces a longer name of a file by its hash.
 _LONGEST_NAME = 255
 _TIMEOUT_SECONDS = 30
@@ -194,17 +192,32 @@ def light_tables(config: Any) -> DagsterTables | None:
 
 
 def _understood(config: Any) -> _Config | None:
-    if not isinstance(config, Mapping) or any(key in config for key in _SEPARATE):
+    logs = _local_logs(config.get("compute_logs")) if isinstance(config, Mapping) else None
+    if logs is None:
         return None
-    storage, logs = config.get("storage"), _local_logs(config.get("compute_logs"))
-    match storage:
-        case {"sqlite": {"base_dir": base, **more}, **others} if logs and not more and not others:
-            path = _text(base)
-            return _Config(logs, sqlite=Path(path)) if path else None
-        case {"postgres": {"postgres_url": url, **more}, **others} if logs and not more and not others:
-            text = _text(url)
-            return _Config(logs, postgres=_libpq(text)) if text and urlsplit(text).scheme in _POSTGRES else None
+    if folder := sqlite_folder(config):
+        return _Config(logs, sqlite=folder)
+    url = postgres_url(config)
+    return _Config(logs, postgres=url) if url else None
+
+
+def sqlite_folder(config: Any) -> Path | None:
+    """Return the folder of the databases that a dagster.yaml with absolute paths names; None if it names others."""
+    match _storage(config):
+        case {"sqlite": {"base_dir": base, **more}, **others} if not more and not others:
+            path = place.text(base)
+            return Path(path) if path else None
     return None
+
+
+def postgres_url(config: Any) -> str | None:
+    """Return the URL of the Postgres database that a dagster.yaml names; None if it names another storage."""
+    return None if _storage(config) is None else place.postgres_url(config)
+
+
+def _storage(config: Any) -> Any:
+    separate = not isinstance(config, Mapping) or any(key in config for key in _SEPARATE)
+    return None if separate else config.get("storage")
 
 
 def _local_logs(compute_logs: Any) -> Path | None:
@@ -213,23 +226,9 @@ def _local_logs(compute_logs: Any) -> Path | None:
             str(module).replace("._core.", ".core."),
             name,
         ) == _LOCAL_LOGS:
-            path = _text(base)
+            path = place.text(base)
             return Path(path) if path else None
     return None
-
-
-def _text(value: Any) -> str | None:
-    """Return a value of dagster.yaml: a text, or that of an environment variable."""
-    match value:
-        case str():
-            return value
-        case {"env": str(name), **more} if not more:
-            return os.environ.get(name)
-    return None
-
-
-def _libpq(url: str) -> str:
-    return url.replace("postgresql+psycopg2://", "postgresql://", 1)
 
 
 def _has_tables(path: Path) -> bool:

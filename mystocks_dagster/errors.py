@@ -14,6 +14,8 @@ MyStocksError
 │   ├── SourceUnavailable     network error, ban, 5xx or timeout: a later retry may succeed
 │   ├── SourceChanged         columns or units differ from the contract: needs investigation
 │   └── NotOffered            the source does not offer this dataset: the task is skipped
+├── BackupError               a backup cannot be made here, or not be restored here
+│   └── BackupDamaged         a file of a backup is missing or altered
 ├── LakeError                 a table could not be read or written
 │   ├── TableMissing          the table has not been written yet
 │   ├── WrongWorld            simulated and real data must not be in one lake
@@ -92,6 +94,12 @@ class SettingsError(MyStocksError, status=503, exit_code=1):
     remedy = "Correct the variable or the folder that the message names; `mystocks doctor` checks all of them."
 
 
+class SourceNotSet(SettingsError):
+    """A data source needs a variable that is not set."""
+
+    remedy = "Set the variable that the message names, or choose another source."
+
+
 class UnknownName(MyStocksError, status=404, exit_code=1):
     """No task, table or source has this name; the message lists similar names."""
 
@@ -142,6 +150,18 @@ class NotOffered(SourceError):
     """The source does not offer this dataset: the task is skipped."""
 
     remedy = "Name a source that has it: docs/sources.md lists what each one has."
+
+
+class BackupError(MyStocksError, status=409, exit_code=1):
+    """A backup cannot be made here or not be restored here: something is in the place, or the storage is unknown."""
+
+    remedy = "Name an empty folder, or restore in one; nothing is overwritten."
+
+
+class BackupDamaged(BackupError):
+    """A file of a backup is missing, or its digest differs from the one that was noted when it was made."""
+
+    remedy = "Copy the named file again from where the backup was copied, or use another backup."
 
 
 class LakeError(MyStocksError, status=503, exit_code=1):
@@ -202,6 +222,14 @@ class LakeUnusable(LakeUnavailable):
     remedy = "Rename the folder or change its permissions, as the message says."
 
     retryable = False
+
+
+class Overtaken(LakeError, status=409):
+    """Another task wrote the rows of a table from which this one computed its own; nothing was written."""
+
+    remedy = "Run the task again. If it happens often, let the tasks start one after the other (`dependencies`)."
+
+    retryable = True
 
 
 class TaskFailed(MyStocksError, status=500, exit_code=1):

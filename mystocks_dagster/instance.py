@@ -14,7 +14,10 @@ import yaml
 from mystocks_dagster import dagster_tables, disk_errors
 from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.errors import InstanceError, SettingsError
+from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared.named_lock import held
+from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.taskfile import atomic_files
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ DAGSTER_PATH = "/dagster"
 _REFUSED = re.compile(r"[*?\[]|%[0-9A-Fa-f]{2}")
 #: libyaml's loader is five times as fast, where it is installed.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: Seconds to wait for another process that opens the storage; it takes a second or two.
+_PATIENCE_SECONDS = 60.0
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
 
 
@@ -77,6 +82,7 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     import dagster as dg
 
     home = prepare_home(settings)
+    read_once()
     try:
         with _locked(home):
             return dg.DagsterInstance.get()
@@ -95,12 +101,30 @@ def open_tables(settings: Settings) -> DagsterTables:
     Raises:
         InstanceError: Its storage cannot be opened.
     """
+    config = instance_config(settings)
+    return dagster_tables.light_tables(config) or dagster_tables.InstanceTables(open_instance(settings))
+
+
+def instance_config(settings: Settings) -> Any:
+    """Return the content of the instance's dagster.yaml, with absolute paths; None where Dagster reports an error."""
     path = prepare_home(settings) / "dagster.yaml"
     try:
-        config = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
-    except (OSError, ValueError, yaml.YAMLError):
-        config = None  # Dagster reports the error
-    return dagster_tables.light_tables(config) or dagster_tables.InstanceTables(open_instance(settings))
+        return config_of(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def config_of(text: str) -> Any:
+    """Return the content of a dagster.yaml; None where Dagster reports an error."""
+    try:
+        return yaml.load(text, _LOADER)
+    except yaml.YAMLError:
+        return None
+
+
+def is_generated(path: Path) -> bool:
+    """Return whether `prepare_home` wrote this dagster.yaml, and will write it again."""
+    return path.name == "dagster.yaml" and path.read_text(encoding="utf-8").startswith(_HEADER[:27])
 
 
 def code_location(settings: Settings) -> str:
@@ -124,19 +148,26 @@ def _locked(home: Path) -> Generator[None]:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(SettingsError):  # without write access, no tables are created either
             stack.enter_context(atomic_files.locked(home / "storage"))
+        if database_url(home):
+            stack.enter_context(held(home, "storage", _PATIENCE_SECONDS))
         yield
+
+
+def address_note(address: str) -> str:
+    """Return the content of the file that tells where this process serves, for as long as it runs."""
+    from mystocks_dagster.execution.heartbeat import ProcessIdentity
+
+    return json.dumps({"address": address, **ProcessIdentity.current().to_dict()})
 
 
 def ui_address(home: Path) -> str | None:
     """Return the address of this project's web UI if it is running; a killed one leaves its file behind."""
-    import psutil
+    from mystocks_dagster.execution.heartbeat import ProcessIdentity
 
-    path = home / ADDRESS_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        # A process that reuses the pid was created after the file.
-        alive = psutil.Process(content["pid"]).create_time() < path.stat().st_mtime + 1
-    except (OSError, ValueError, KeyError, psutil.Error):
+        content = json.loads((home / ADDRESS_FILE).read_text(encoding="utf-8"))
+        alive = ProcessIdentity.from_dict(content).alive()
+    except (OSError, ValueError, KeyError):
         return None
     return content["address"] if alive else None
 

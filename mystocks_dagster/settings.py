@@ -2,17 +2,17 @@
 
 import math
 import os
-import pkgutil
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.source_choice import source_choices, source_names, split_sources
 
 #: A language of texts and comments.
 Language = Literal["en", "zh"]
@@ -20,6 +20,7 @@ Language = Literal["en", "zh"]
 ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml")
 #: Set by the run launcher for a run's process, which builds only its own job.
 ONLY_JOB = "MYSTOCKS_ONLY_JOB"
+_LANGUAGE = "MYSTOCKS_LANG"
 #: The same within this process, while it creates a run.
 _building: ContextVar[str | None] = ContextVar("building", default=None)
 LAKE = "data"
@@ -37,10 +38,8 @@ STRATEGIES = "strategies"
 CODE_CHANGES = "code_changes.csv"
 #: The folder beside the task file with the project's own indicators in Python.
 INDICATORS = "indicators"
-#: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
-AUTO = "auto"
-#: Each package in this folder is a data source, see `sources.registry`.
-_SOURCES = Path(__file__).parent / "sources"
+_CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HOME")
+_FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +62,7 @@ class Settings:
             default no.
         caches: Further folders that `cleanup_paths` may name. `MYSTOCKS_CACHES`, separated by `:`.
         log_bytes: Bytes after which a task's log file is rotated. `MYSTOCKS_LOG_MEGABYTES`, default 10.
+        log_json: Whether servers write their log lines as JSON. `MYSTOCKS_LOG_FORMAT`: text or json, default text.
         trading_calendar: A file of trading days beyond those that ship with the package. `MYSTOCKS_TRADING_CALENDAR`,
             default `trading_calendar.csv` when there is one.
         source_options: Source name to its option, for sources that have one: `MYSTOCKS_<NAME>`, such as
@@ -85,6 +85,7 @@ class Settings:
     caches: tuple[Path, ...] = ()
     log_bytes: int = 10_000_000
     log_files: int = 5
+    log_json: bool = False
     trading_calendar: Path | None = None
     source_options: Mapping[str, str] = field(default_factory=dict, hash=False)
     source_keys: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
@@ -134,6 +135,7 @@ class Settings:
             caches=_paths(root, "MYSTOCKS_CACHES"),
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
+            log_json=_choice("MYSTOCKS_LOG_FORMAT", ("text", "json")) == "json",
             trading_calendar=_trading_calendar(root),
             source_options=_source_variables("MYSTOCKS_{}"),
             source_keys=_source_variables("MYSTOCKS_{}_KEY"),
@@ -143,23 +145,6 @@ class Settings:
 def validating() -> bool:
     """Return whether `dg check defs` or `dagster definitions validate` runs: any problem is an error then."""
     return bool(os.environ.get("DAGSTER_IS_DEFS_VALIDATION_CLI"))
-
-
-@cache
-def source_names() -> tuple[str, ...]:
-    """Return the names of the data sources, in alphabetical order; none of them is imported."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(_SOURCES)]) if module.ispkg))
-
-
-def source_choices() -> tuple[str, ...]:
-    """Return the values that `data_source` may have, alone or in a list: the sources, and `auto` alone."""
-    return (*source_names(), AUTO)
-
-
-def split_sources(value: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Return the names in a choice of sources: a name, names separated by commas, or a list; None and "" have none."""
-    names = value.split(",") if isinstance(value, str) else value or ()
-    return tuple(name.strip() for name in names if name.strip())
 
 
 def use_demo() -> None:
@@ -194,9 +179,6 @@ def calendar_key() -> tuple[str | None, ...]:
     return (*(os.environ.get(name) for name in _CALENDAR_VARIABLES), os.getcwd())  # noqa: PTH109 - a tenth of Path.cwd's time
 
 
-_CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HOME")
-
-
 def dataset_folder() -> Path:
     """Return the folder of the project's own dataset files, beside its task file; fast enough for each table."""
     return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / DATASETS  # noqa: PTH109 - as in calendar_key
@@ -204,12 +186,12 @@ def dataset_folder() -> Path:
 
 def strategy_folder() -> Path:
     """Return the folder of the project's own strategies, beside its task file."""
-    return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / STRATEGIES  # noqa: PTH109 - as in calendar_key
+    return dataset_folder().parent / STRATEGIES
 
 
 def indicator_folder() -> Path:
     """Return the folder of the project's own indicators in Python, beside its task file."""
-    return _task_folder(os.environ.get("MYSTOCKS_ROOT"), os.environ.get("MYSTOCKS_TASKS"), os.getcwd()) / INDICATORS  # noqa: PTH109 - as in calendar_key
+    return dataset_folder().parent / INDICATORS
 
 
 def formula_folder() -> Path:
@@ -223,9 +205,21 @@ def _task_folder(_root: str | None, tasks: str | None, folder: str) -> Path:
 
 
 def terminal_language() -> Language:
-    """Return the language of the terminal by its locale; English for any other than Chinese."""
+    """Return the language of commands: MYSTOCKS_LANG, else the terminal's locale; English for all but Chinese.
+
+    Raises:
+        SettingsError: MYSTOCKS_LANG is neither zh nor en.
+    """
+    chosen = (os.environ.get(_LANGUAGE) or "").lower()
+    if chosen not in ("", "zh", "en"):
+        raise SettingsError(f"{_LANGUAGE} is {chosen!r}; write zh or en.")
     names = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return "zh" if next(filter(None, names), "").lower().startswith("zh") else "en"
+    return "zh" if (chosen or next(filter(None, names), "").lower()).startswith("zh") else "en"
+
+
+def use_language(language: Language) -> None:
+    """Use a language in this process and its children, whatever the terminal's locale."""
+    os.environ[_LANGUAGE] = language
 
 
 def environment() -> Mapping[str, str]:
@@ -312,11 +306,15 @@ def _token(variable: str) -> str | None:
     return text
 
 
+def _choice(variable: str, choices: tuple[str, ...]) -> str:
+    text = (os.environ.get(variable) or choices[0]).lower()
+    if text not in choices:
+        raise SettingsError(f"{variable} is {text!r}; write {' or '.join(choices)}.")
+    return text
+
+
 def _flag(variable: str) -> bool:
     text = (os.environ.get(variable) or "no").lower()
     if text not in _FLAGS:
         raise SettingsError(f"{variable} is {text!r}; write yes or no.")
     return _FLAGS[text]
-
-
-_FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}

@@ -46,6 +46,8 @@ class Tag:
     LANE: Final = "dagster/mystocks_lane"
     #: The process that executes the run.
     WORKER: Final = "dagster/mystocks_worker"
+    #: The machine that executes the run, where there are several.
+    MACHINE: Final = "dagster/mystocks_machine"
     #: Former names, in the dagster.yaml of an earlier version and in its runs.
     FORMER_LANE: Final = "mystocks/lane"
     FORMER_WORKER: Final = "mystocks/worker"
@@ -123,6 +125,10 @@ class Storage:
     SCHEDULES: Final = "mystocks/schedules"
     ALERTS: Final = "mystocks/alerts"
     REMOVED: Final = "mystocks/removed/"
+    #: Version of this package that the daemon has.
+    DAEMON_VERSION: Final = "mystocks/daemon_version"
+    #: Versions of the task file by hash, where several machines share the storage.
+    TASK_FILES: Final = "mystocks/taskfiles/"
 
 
 Status = Literal["pending", "paused", "running", "success", "partial_success", "failed", "skipped", "cancelled"]

@@ -52,6 +52,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees the variables of the person who runs it, nor those that a command within another test has set."""
     for name in _our_variables():
         monkeypatch.delenv(name)
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):  # the texts of commands are compared in English
+        monkeypatch.setenv(name, "C.UTF-8")
     yield
     monkeypatch.undo()
     for name in _our_variables() - _AT_FIRST:

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from support.project import Folder
 
-from mystocks_dagster.settings import Settings, find_root, source_names
+from mystocks_dagster.settings import Settings, find_root
+from mystocks_dagster.source_choice import source_names
 
 VARIABLES = (
     "MYSTOCKS_TASKS", "MYSTOCKS_LAKE", "MYSTOCKS_SOURCE", "MYSTOCKS_RECORDED", "MYSTOCKS_SIMULATED",
     "MYSTOCKS_UPSTREAM", "MYSTOCKS_NOW",
     "MYSTOCKS_API_TOKEN", "MYSTOCKS_EXPORTS", "MYSTOCKS_API_COMMANDS", "MYSTOCKS_LOG_MEGABYTES", "MYSTOCKS_LOG_FILES",
+    "MYSTOCKS_LANG",
+    "MYSTOCKS_LOG_FORMAT",
     "MYSTOCKS_ROOT",
     "MYSTOCKS_CACHES",
     "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HOME",

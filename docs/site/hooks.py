@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.nav import Navigation, Section
+from mkdocs.structure.nav import Link, Navigation, Section
 from mkdocs.structure.pages import Page
 
 #: A link out of docs/, to files that are not part of the site; the text stays.
@@ -61,12 +62,27 @@ def _outside(markdown: str, page: Page) -> str:
     return _OUTSIDE.sub(lambda match: match[1] if match[0].count("../") > above else match[0], markdown)
 
 
+def _reference(nav: Navigation, config: MkDocsConfig) -> Section:
+    """Return the reference for the Chinese navigation: the same pages, by Chinese titles.
+
+    Raises:
+        PluginError: A page of the reference has no Chinese title.
+    """
+    reference = next(item for item in nav.items if isinstance(item, Section) and item.title == "Reference")
+    titles = config.extra["reference_in_chinese"]
+    pages = [page for page in reference.children if isinstance(page, Page)]
+    if missing := [page.file.src_uri for page in pages if page.file.src_uri not in titles]:
+        raise PluginError(f"mkdocs.yml has no Chinese title of {', '.join(missing)}; add it to reference_in_chinese.")
+    return Section("参考（英文）", [Link(titles[page.file.src_uri], page.url) for page in pages])
+
+
 def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, nav: Navigation) -> dict[str, Any]:
     """Show the theme's words and the navigation in the page's language."""
     section = next(item for item in nav.items if isinstance(item, Section) and item.title == "中文")
     in_chinese = chinese(page)
     config.theme["language"] = "zh" if in_chinese else "en"
     config.extra["homepage"] = "zh/" if in_chinese else "."
-    own = Navigation(section.children if in_chinese else [item for item in nav.items if item is not section], nav.pages)
+    own_items = [*section.children, _reference(nav, config)] if in_chinese else []
+    own = Navigation(own_items or [item for item in nav.items if item is not section], nav.pages)
     own.homepage = nav.homepage
     return {**context, "nav": own}

@@ -1,6 +1,5 @@
 """Storage of the ledger: the key-value table of Dagster's own storage, changed by one process at a time."""
 
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ import dagster as dg
 
 from mystocks_dagster.alerts.ledger import Ledger
 from mystocks_dagster.dagster_internals import DaemonCursorStorage
+from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.tags import Storage
-from mystocks_dagster.taskfile.atomic_files import take_lock
 
-_LOCK = "alerts.lock"
+_LOCK = "alerts"
 
 
 @dataclass
@@ -44,9 +43,8 @@ def opened(instance: dg.DagsterInstance, home: Path, patience: float = 0) -> Gen
 
     Yields None if another process holds the lock for longer than `patience` seconds.
     """
-    descriptor = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        if not take_lock(descriptor, patience):
+    with held(home, _LOCK, patience) as alone:
+        if not alone:
             yield None
             return
         ledger = read(instance)
@@ -55,8 +53,6 @@ def opened(instance: dg.DagsterInstance, home: Path, patience: float = 0) -> Gen
         ledger.recover()
         yield stored
         stored.save()
-    finally:
-        os.close(descriptor)
 
 
 def _storage(instance: dg.DagsterInstance) -> DaemonCursorStorage:

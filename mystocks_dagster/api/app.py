@@ -15,6 +15,7 @@ from mystocks_dagster.api import (
     groups,
     health,
     import_export,
+    metrics,
     pages,
     ready,
     reference,
@@ -32,6 +33,7 @@ from mystocks_dagster.instance import home_id
 from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.project.access import REST
 from mystocks_dagster.project.background_reload import BackgroundReload
+from mystocks_dagster.project.metrics.exposition import Exposition
 from mystocks_dagster.project.project_cache import ProjectCache
 from mystocks_dagster.settings import Settings
 
@@ -76,6 +78,7 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
     )
     app.settings = settings
     app.state.projects = ProjectCache(settings, BackgroundReload(settings))
+    app.state.metrics = Exposition()
     app.state.manager = TaskManager(settings, caller=REST, projects=app.state.projects)
     error_responses.register(app)
     _include_routers(app)
@@ -91,6 +94,8 @@ def _include_routers(app: FastAPI) -> None:
     for module in (data, screens, health, executions, statistics, import_export, groups, tasks):
         app.include_router(module.router)
     app.include_router(tasks.schedules)
+    app.include_router(health.probes)
+    app.include_router(metrics.router)
     app.include_router(ready.router)
     app.include_router(reference.router)
     for router in pages.routers():

@@ -15,10 +15,9 @@ from mystocks_dagster.api.session import Sessions
 
 #: Scope key: whether the request has the token, or no token is set.
 AUTHENTICATED = "mystocks.authenticated"
-#: Calls without authentication: the bare status, and which instance this server belongs to.
-_OPEN_CALLS = frozenset(
-    {(method, path) for method in ("GET", "HEAD") for path in ("/api/tasks/health", "/api/tasks/health/", "/ready")}
-)
+#: Calls without authentication: the bare status, the probes, and which instance this server belongs to.
+_OPEN_PATHS = ("/api/tasks/health", "/api/tasks/health/", "/health/live", "/health/ready", "/ready")
+_OPEN_CALLS = frozenset({(method, path) for method in ("GET", "HEAD") for path in _OPEN_PATHS})
 #: Headers that are checked here. A request with a duplicate of one is ambiguous.
 _CHECKED_HEADERS = ("host", "origin", "sec-fetch-site", "authorization", "content-type")
 

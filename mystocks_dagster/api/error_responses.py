@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from mystocks_dagster import disk_errors, errors
+from mystocks_dagster.api.languages import rest_language, told_error
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.problems import NotEditable, TaskFileError, path_text
@@ -70,7 +71,7 @@ def register(app: FastAPI) -> None:
 async def _mystocks_error(request: Request, error: Exception) -> JsonResponse:
     assert isinstance(error, errors.MyStocksError)
     task_id = request.path_params.get("task_id") or request.path_params.get("group_id")
-    return JsonResponse(error.to_json() | {"task_id": task_id}, status_of(error, request.method))
+    return _response(request, error.to_json() | {"task_id": task_id}, status_of(error, request.method))
 
 
 def status_of(error: errors.MyStocksError, method: str) -> int:
@@ -80,11 +81,17 @@ def status_of(error: errors.MyStocksError, method: str) -> int:
     return 503 if unusable and method == "GET" else error.status
 
 
-async def _invalid_request(_request: Request, error: Exception) -> JsonResponse:
+def _response(request: Request, content: dict[str, Any], status: int, **headers: str) -> JsonResponse:
+    """Return an error in the language that the request prefers."""
+    told = told_error(content, rest_language(request))
+    return JsonResponse(told, status, headers={"vary": "accept-language", **headers})
+
+
+async def _invalid_request(request: Request, error: Exception) -> JsonResponse:
     assert isinstance(error, RequestValidationError)
     problems = [_problem(item) for item in error.errors()]
     lines = (f"{item['file']} {item['path']}: {item['message']}".replace(" :", ":") for item in problems[:10])
-    return JsonResponse(body("InvalidRequest", "; ".join(lines), problems=problems), 422)
+    return _response(request, body("InvalidRequest", "; ".join(lines), problems=problems), 422)
 
 
 def _problem(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,12 +111,12 @@ async def _http_error(request: Request, error: Exception) -> JsonResponse:
         message = f"{request.url.path} does not exist. See /docs for the calls."
     elif error.status_code == 405:
         message = f"{request.url.path} does not accept {request.method}. See /docs for the calls."
-    return JsonResponse(body("HttpError", message), error.status_code, headers=dict(error.headers or {}))
+    return _response(request, body("HttpError", message), error.status_code, **(error.headers or {}))
 
 
 async def _internal_error(request: Request, error: Exception) -> JsonResponse:
     if disk_error := disk_errors.explain(error, Settings.from_env().dagster_home):
-        return JsonResponse(disk_error.to_json(), 503)
+        return _response(request, disk_error.to_json(), 503)
     logger.error("%s %s failed", request.method, request.url.path)
     message = "Internal server error; see the server's log. The request may have been carried out in part."
-    return JsonResponse(body("InternalError", message), 500)
+    return _response(request, body("InternalError", message), 500)

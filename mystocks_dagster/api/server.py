@@ -1,7 +1,5 @@
 """The REST server in the foreground."""
 
-import json
-import os
 import socket
 from collections.abc import Callable
 
@@ -12,7 +10,7 @@ from mystocks_dagster.addresses import bind, check_host, url
 from mystocks_dagster.alerts.daemon_watch import watching
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.api.connections import LimitedProtocol
-from mystocks_dagster.instance import prepare_home
+from mystocks_dagster.instance import address_note, prepare_home
 from mystocks_dagster.project.servers import stop_on_signals
 from mystocks_dagster.settings import Settings
 
@@ -45,25 +43,33 @@ def serve(settings: Settings, host: str, port: int, report: Callable[[str], None
     # Uvicorn raises the signal that ended it again, for these handlers.
     stop_on_signals()
     address_file = home / ADDRESS_FILE
-    address_file.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
+    address_file.write_text(address_note(address), encoding="utf-8")
     report(f"Tasks: {address}/tasks. REST: {address}/api/tasks/ (reference: {address}/docs). Stop with Ctrl-C.")
     try:
         with watching(settings):
-            run(app, listener)
+            run(app, listener, own_logs=settings.log_json)
     except KeyboardInterrupt:
         report("stopped")
     finally:
         address_file.unlink(missing_ok=True)
 
 
-def run(app: ASGIApp, listener: socket.socket, *, websockets: bool = False) -> None:
-    """Serve an application until a stop signal, then raise the signal again."""
+def run(app: ASGIApp, listener: socket.socket, *, websockets: bool = False, own_logs: bool = False) -> None:
+    """Serve an application until a stop signal, then raise the signal again.
+
+    Args:
+        app: The application.
+        listener: The socket on which it listens.
+        websockets: Whether it serves websockets.
+        own_logs: Whether this process has set up its logs itself; uvicorn does it otherwise.
+    """
     config = uvicorn.Config(
         app,
         http=LimitedProtocol,
         ws="auto" if websockets else "none",
         ws_max_size=_MAX_MESSAGE,
         log_level="warning",
+        log_config=None if own_logs else uvicorn.config.LOGGING_CONFIG,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )

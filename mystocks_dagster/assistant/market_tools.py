@@ -43,9 +43,7 @@ def market_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
         symbol: Symbol,
         names: Annotated[
             list[str],
-            Field(
-                min_length=1, description="Names such as MA, MACD, KDJ, RSI, BOLL, CCI; docs/indicators.md lists 47."
-            ),
+            Field(min_length=1, description="Names such as MA, MACD, KDJ, RSI, BOLL; docs/indicators.md lists them."),
         ],
         period: Period = "daily",
         adjustment: Adjustment = "qfq",

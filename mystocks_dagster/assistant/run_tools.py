@@ -59,20 +59,22 @@ def reading_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
         """Explain the last failure of a task: its error, its last log lines, and what can be done."""
         current = project()
         current.find(name)
-        for status in (State.FAILED, State.PARTIAL_SUCCESS):
-            failed = list(current.history.executions(name, limit=1, status=status))
-            if failed:
-                execution = failed[0]
-                advice = [
+        failed = [
+            execution
+            for status in (State.FAILED, State.PARTIAL_SUCCESS)
+            for execution in current.history.executions(name, limit=1, status=status)
+        ]
+        if failed:
+            execution = max(failed, key=lambda one: one.start_time.timestamp() if one.start_time else 0.0)
+            return {
+                "execution": execution.to_json(),
+                "log": _log(current, execution.execution_id)[-30:],
+                "next": [
                     f"mystocks logs {execution.execution_id}",
                     f"mystocks run {name} --failed-only",
                     "mystocks doctor",
-                ]
-                return {
-                    "execution": execution.to_json(),
-                    "log": _log(current, execution.execution_id)[-30:],
-                    "next": advice,
-                }
+                ],
+            }
         return {"message": f"{name} has no failed execution."}
 
     def health() -> dict[str, Any]:

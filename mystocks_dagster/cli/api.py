@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mystocks_dagster.cli.printing import console
+from mystocks_dagster.cli.printing import console, told
 from mystocks_dagster.cli.ui import use_demo_if_only_lake
 from mystocks_dagster.settings import Settings
 
@@ -25,6 +25,9 @@ def api(
     Example: mystocks api --port 8888
     """
     from mystocks_dagster.api.server import serve
+    from mystocks_dagster.processes.log_lines import reporter
 
     use_demo_if_only_lake()
-    serve(Settings.from_env(), host, port, lambda line: console.print(line, markup=False))
+    settings = Settings.from_env()
+    report = reporter(lambda line: console.print(told(line), markup=False), as_json=settings.log_json)
+    serve(settings, host, port, report)

@@ -74,7 +74,7 @@ def source_params(origin: str | None) -> dict[str, str]:
     """
     from pathlib import Path
 
-    from mystocks_dagster.settings import source_names
+    from mystocks_dagster.source_choice import source_names
 
     if origin is None:
         return {}

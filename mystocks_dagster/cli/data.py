@@ -277,7 +277,7 @@ def _print_versions(table: str, versions: Sequence["TableVersion"], *, json: boo
         (version.number, _time(version.written), version.operation, version.rows, version.damage or "whole")
         for version in versions
     ]
-    print_table(("version", "written", "operation", "rows", "state"), rows, title=table)
+    print_table(("version", "written", "operation", "rows", "state"), rows, title=table, said=("state",))
     command = f"mystocks data restore {table} --to"
     whole = [version.number for version in versions if not version.damage]
     if whole:
@@ -296,4 +296,4 @@ def _show(frame: Any, *, json: bool) -> None:
     if json:
         print_json(frame.to_dicts())
     else:
-        print_table(frame.columns, frame.iter_rows())
+        print_table(frame.columns, frame.iter_rows(), data=True)

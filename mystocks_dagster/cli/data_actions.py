@@ -48,7 +48,7 @@ def actions(
     if confirmed:
         console.print(f"Confirmed: {normalise(confirm[0])} on {confirm[1]}." if confirm else "")
     if differing.height:
-        print_table(_SHOWN, differing.head(_LISTED).select(_SHOWN).iter_rows(), title="Open differences")
+        print_table(_SHOWN, differing.head(_LISTED).select(_SHOWN).iter_rows(), title="Open differences", data=True)
         if differing.height > _LISTED:
             console.print(f"{differing.height - _LISTED:,} more: mystocks data head action_differences -n 1000")
         console.print("If the stated price is right:  [bold]mystocks data actions --confirm SYMBOL DAY[/]")

@@ -49,7 +49,7 @@ def truth(
         listed = differences.head(_LISTED).select(
             "table", "symbol", "date", "column", "source_a", "value_a", "source_b", "value_b", "kind"
         )
-        print_table(listed.columns, listed.iter_rows(), title="Open differences")
+        print_table(listed.columns, listed.iter_rows(), title="Open differences", data=True)
     if differences.height > _LISTED:
         console.print(f"{differences.height - _LISTED:,} more: mystocks data head source_differences -n 1000")
     if not any(item.day for item in datasets):

@@ -3,7 +3,6 @@
 import re
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -16,6 +15,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.text import Text
+
+from mystocks_dagster.cli.printing import Output, told
 
 if TYPE_CHECKING:
     from mystocks_dagster.project.follow import FinishedRun, RunEvent
@@ -33,7 +34,7 @@ def run_and_follow(project: Any, run_id: str, *, quiet: bool = False) -> "Finish
     """Start a run, print its events unless `quiet`, and wait for its end."""
     from mystocks_dagster.project import follow
 
-    console = Console(highlight=False, soft_wrap=True, emoji=False, quiet=quiet)
+    console = Output(highlight=False, soft_wrap=True, emoji=False, quiet=quiet)
     with _RunDisplay(console, run_id, follow.count_steps(project, run_id)) as display:
         return follow.run_and_follow(project, run_id, display.show)
 
@@ -62,12 +63,12 @@ def rate(per_second: float | None) -> str:
 class _RunDisplay:
     """Lines for the events of a run; in a terminal also live bars: the steps that ended, each step's progress."""
 
-    def __init__(self, console: Console, run_id: str, steps: int) -> None:
+    def __init__(self, console: Output, run_id: str, steps: int) -> None:
         self._console, self._run_id = console, run_id
         numbers = (MofNCompleteColumn(), _Rate(), TimeElapsedColumn())
         columns = (TextColumn("{task.description}"), BarColumn(_BAR), *numbers)
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._all = self._progress.add_task("steps", total=steps)
+        self._all = self._progress.add_task(told("steps"), total=steps)
         self._only_step = steps == 1
         self._room = min(_WIDEST, max(_NARROWEST, console.width - _BAR - _NUMBERS))
         self._bars: dict[str, TaskID] = {}
@@ -95,11 +96,12 @@ class _RunDisplay:
     def _move(self, step: str, done: int, total: int, message: str) -> None:
         if step not in self._bars:
             self._bars[step] = self._progress.add_task(step, total=total)
+        message = told(message)
         text = message if message and self._only_step else f"{step} {message}".rstrip()
         self._progress.update(self._bars[step], completed=done, total=total, description=escape(text[: self._room]))
 
     def _line(self, event: "RunEvent") -> str | None:
-        text = escape(event.text)
+        text = escape(told(event.text))
         colour = _COLOURS.get(event.level, "")
         return {
             "queued": f"[dim]run {self._run_id}: in the daemon's queue[/]",

@@ -17,7 +17,7 @@ def print_frame(frame: Any) -> None:
     A narrow terminal shows as many columns as fit, from the first on.
     """
     rows = zip(*(_texts(frame[name]) for name in frame.columns), strict=True)
-    print_table(frame.columns, rows, optional=frame.columns[: _KEPT - 1 : -1])
+    print_table(frame.columns, rows, optional=frame.columns[: _KEPT - 1 : -1], data=True)
 
 
 def _texts(column: Any) -> Iterator[Any]:

@@ -35,6 +35,9 @@ def init(
     lang: Annotated[
         Language | None, typer.Option("--lang", help="Language of the comments; by default the terminal's.")
     ] = None,
+    postgres: Annotated[
+        bool, typer.Option("--postgres", help="Keep the history in the Postgres database of MYSTOCKS_POSTGRES_URL.")
+    ] = False,
 ) -> None:
     """Make a new project: tasks.yaml, Dagster's settings, and a first task and dataset of your own.
 
@@ -44,7 +47,7 @@ def init(
 
     language = lang or terminal_language()
     folder = folder.absolute()
-    paths = create(folder, language)
+    paths = create(folder, language, postgres=postgres)
     console.print(f"[green]✓[/] {_MADE[language].format(count=len(paths))} [bold]{escape(str(folder))}[/]")
     for path in paths:
         console.print(f"    {escape(str(path.relative_to(folder)))}")

@@ -4,17 +4,22 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json
+from mystocks_dagster.cli.help import Commands, choose_language, command_of
+from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json, told
 from mystocks_dagster.errors import InvalidParams, MyStocksError, SettingsError, error_json
 from mystocks_dagster.gc_tuning import tune_gc
+from mystocks_dagster.secret_files import read_secret_files
+from mystocks_dagster.settings import Language
 
 app = typer.Typer(
+    cls=Commands,
     invoke_without_command=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -38,6 +43,10 @@ def options(
         False, "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
     ),
     demo: bool = typer.Option(False, "--demo", help="Use the demo's lake and its simulated market."),
+    _lang: Annotated[
+        Language | None,
+        typer.Option("--lang", help="Language of what is printed; by default MYSTOCKS_LANG, else the terminal's."),
+    ] = None,
 ) -> None:
     """Options of all commands; without a command, the state of the project and what to do next."""
     if demo:
@@ -58,6 +67,7 @@ def register_all() -> None:
         api,
         backfill,
         backtest,
+        backup,
         bootstrap,
         calendar,
         check,
@@ -80,11 +90,13 @@ def register_all() -> None:
         strategies,
         ui,
         upgrade,
+        worker,
     )
 
     steering = (check, run, history, logs, stop, next, enable, edit, backfill, calendar, data)
     research = (market, screen, strategies, backtest)
-    for module in (init, bootstrap, *steering, *research, alerts, health, doctor, demo, ui, api, mcp, service, upgrade):
+    servers = (ui, worker, api, mcp, service)
+    for module in (init, bootstrap, *steering, *research, alerts, health, doctor, demo, *servers, backup, upgrade):
         module.register(app)
 
 
@@ -109,10 +121,13 @@ def main() -> None:
 
 def _run() -> None:
     try:
+        read_secret_files()
         sys.argv[1:] = map(_argument, sys.argv[1:])
+        choose_language(sys.argv[1:])
+        command = command_of(app)
         if "--json" in sys.argv[1:]:
-            sys.exit(_with_json_errors())
-        app()
+            sys.exit(_with_json_errors(command))
+        command()
     except SystemExit:
         # By this class click, also typer's copy of it, marks a closed pipe.
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
@@ -121,10 +136,10 @@ def _run() -> None:
         raise
 
 
-def _with_json_errors() -> int:
+def _with_json_errors(command: Callable[..., Any]) -> int:
     """Run the command line and return its exit code; a usage error is printed as JSON too."""
     try:
-        return app(standalone_mode=False) or 0
+        return command(standalone_mode=False) or 0
     except Exception as error:
         message = getattr(error, "format_message", None)
         if message is None:
@@ -152,7 +167,7 @@ def _flush() -> None:
 
 
 def _fail(error: MyStocksError) -> NoReturn:
-    errors.print(f"[red]Error:[/] {escape(str(error))}")
+    errors.print(f"[red]Error:[/] {escape(told(str(error)))}")
     if "--json" in sys.argv[1:]:
         with contextlib.suppress(SettingsError):  # where stdout cannot be written, the line on stderr is enough
             print_json(error.to_json())

@@ -1,6 +1,7 @@
 """chart, search: the lake's securities in the terminal."""
 
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,6 +37,10 @@ def chart(
     days: Annotated[
         int, typer.Option("--days", "-n", min=1, max=10_000, help="How many bars, up to the newest.")
     ] = 120,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--svg", help="Write the chart as an SVG picture into this file, in place of drawing."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Draw the candles of a stock, an index or a fund in the terminal: red rises, green falls, volume below.
@@ -53,6 +58,9 @@ def chart(
             {"symbol": found.security.symbol, "name": found.security.name, "period": period, "adjustment": adjust}
             | {"bars": rows}
         )
+        return
+    if picture:
+        _write(found, bars, picture)
         return
     _draw(found, bars)
 
@@ -109,6 +117,26 @@ def _bars(found: Any) -> "list[Bar]":
     ]
 
 
+def _write(found: Any, bars: "list[Bar]", file: Path) -> None:
+    """Write the picture of a chart.
+
+    Raises:
+        InvalidParams: The file cannot be written.
+    """
+    from mystocks_dagster.cli.candle_picture import svg
+
+    text = svg(bars, f"{found.security.name} {found.security.symbol}  {found.period}, {_adjustment(found)}")
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidParams(f"{file} cannot be written: {error.strerror}. Choose another file.") from None
+    console.print(f"wrote {escape(str(file))}: {len(text.encode()) / 1e3:,.0f} kB")
+
+
+def _adjustment(found: Any) -> str:
+    return _ADJUSTMENTS[found.adjustment] if found.security.kind == "stock" else "raw"
+
+
 def _draw(found: Any, bars: "list[Bar]") -> None:
     from mystocks_dagster.cli.candles import DOWN, FLAT, UP, draw, price, room
 
@@ -117,7 +145,7 @@ def _draw(found: Any, bars: "list[Bar]") -> None:
     fitting = bars[-room(width, max(bar.high for bar in bars)) :]
     last, before = bars[-1], bars[-2] if len(bars) > 1 else None
     title = f"[bold]{escape(found.security.name)}[/] {found.security.symbol}"
-    how = f"{found.period}, {_ADJUSTMENTS[found.adjustment] if found.security.kind == 'stock' else 'raw'}"
+    how = f"{found.period}, {_adjustment(found)}"
     change = ""
     if before:
         ratio = last.close / before.close - 1

@@ -43,7 +43,12 @@ def next_starts(
             )
             for start in starts
         ]
-        print_table(("time", "weekday", "trading day", "task", "name"), rows, optional=("name", "weekday"))
+        print_table(
+            ("time", "weekday", "trading day", "task", "name"),
+            rows,
+            optional=("name", "weekday"),
+            said=("weekday", "trading day"),
+        )
     if any(not start.certain for start in starts):
         console.print("[dim]yes?: a weekday after the end of the published exchange calendar[/]")
     switches = project.schedules.switches().values()

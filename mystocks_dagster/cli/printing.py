@@ -14,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.settings import terminal_language
 from mystocks_dagster.tags import State
+from mystocks_dagster.texts import catalogue
 
 __all__ = [
     "coloured",
@@ -26,6 +28,7 @@ __all__ = [
     "print_json",
     "print_table",
     "seconds",
+    "told",
 ]
 
 #: Colour of a status, in tables and lines.
@@ -44,13 +47,32 @@ COLOURS = {
 _BROKEN_PIPE = 141
 #: Least width of a text column, in characters, and most lines of a cell.
 _NARROWEST, _MOST_LINES = 12, 3
+#: Width of a check's mark and name, with the space behind them.
+_CHECK_MARK, _CHECK_NAME = 8, 17
 #: What is not broken at the end of a line: a moment, or a word; Chinese text may be.
 _WORD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]+(?: [+-][0-9]{4})?|[!-~]+")
 _NUMBER = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?|nan|-?inf")
 
 
+def told(text: str) -> str:
+    """Return what the program says in the language of the terminal; in English if that cannot be known."""
+    try:
+        return catalogue.told(text, terminal_language())
+    except SettingsError:
+        return text
+
+
 class Output(Console):
-    """A terminal or a pipe. A pipe that its reader has closed, as `head` does, ends the program quietly."""
+    """A terminal or a pipe, which shows what the program says in the language of the terminal.
+
+    A pipe that its reader has closed, as `head` does, ends the program quietly.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as a `Console`; texts are translated, but not what is printed without markup: it is data."""
+        if options.get("markup", True):
+            objects = tuple(told(item) if isinstance(item, str) else item for item in objects)
+        super().print(*objects, **options)
 
     def on_broken_pipe(self) -> None:
         """End the program as SIGPIPE would."""
@@ -83,23 +105,35 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None, *, optional: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    title: str | None = None,
+    *,
+    optional: Sequence[str] = (),
+    said: Sequence[str] = (),
+    data: bool = False,
 ) -> None:
     """Print rows under headings. Numbers are aligned right; text is printed as it is; a `Text` keeps its colour.
+
+    Headings, statuses (`Text`) and the cells of the columns `said`, such as remarks, are in the language of the
+    terminal; the columns of `data` keep their names.
 
     On a narrow terminal `optional` columns are left out, the first named first, until the rest fits, and a line names
     them. Text is wrapped between words, the last column first, and cut with … after three lines; statuses (`Text`) and
     numbers are never wrapped. If that is still too wide, each row becomes a block of lines. In a pipe each row is one
     whole line.
     """
-    cells = [[_cell(value) for value in row] for row in rows]
+    spoken = [column in said for column in columns]
+    cells = [[_cell(value, spoken=says) for value, says in zip(row, spoken, strict=True)] for row in rows]
+    if not data:
+        columns, optional = [told(column) for column in columns], [told(column) for column in optional]
     natural = [max([cell_len(column), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)]
     width = None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns))
     out = Output(highlight=False, emoji=False, width=width)
     if title:
-        out.print(Text(title, style="italic"), soft_wrap=True)
+        out.print(Text(told(title), style="italic"), soft_wrap=True)
     if not cells:
-        out.print(Text("(nothing)", style="dim"))
+        out.print(Text(told("(nothing)"), style="dim"))
         return
     for left_out in range(len(optional) + 1):
         kept = [index for index, column in enumerate(columns) if column not in optional[:left_out]]
@@ -108,7 +142,8 @@ def print_table(
                 out, [columns[index] for index in kept], [[row[index] for index in kept] for row in cells], widths
             )
             if left_out:
-                out.print(Text(f"Not shown in {out.width} columns: {', '.join(optional[:left_out])}", style="dim"))
+                hidden = told(f"Not shown in {out.width} columns: {', '.join(optional[:left_out])}")
+                out.print(Text(hidden, style="dim"))
             return
     _print_blocks(out, columns, cells)
 
@@ -172,8 +207,8 @@ def _is_numeric(texts: Iterable[str]) -> bool:
 
 
 def coloured(status: str) -> Text:
-    """Return the status in its colour."""
-    return Text(status, COLOURS.get(status, "white"))
+    """Return the status in its colour, in the language of the terminal."""
+    return Text(told(status), COLOURS.get(status, "white"))
 
 
 def seconds(value: float | None) -> str:
@@ -184,22 +219,25 @@ def seconds(value: float | None) -> str:
 def print_checks(checks: Iterable[Any]) -> None:
     """Print the details of checks, and the remedies of those that failed."""
     for check in checks:
-        mark = "[red]failed[/]"
-        if check.ok:
-            mark = "[yellow]soon[/]  " if check.warning else "[green]ok[/]    "
-        console.print(f"{mark}  {check.name:<16} {escape(check.detail)}")
+        colour, word = ("red", "failed") if not check.ok else ("yellow", "soon") if check.warning else ("green", "ok")
+        name = told(check.name)
+        pad = " " * max(1, _CHECK_NAME - cell_len(name))
+        mark = f"[{colour}]{told(word)}[/]" + " " * max(1, _CHECK_MARK - cell_len(told(word)))
+        console.print(f"{mark}{name}{pad}{escape(told(check.detail))}")
         if check.remedy:
-            console.print(f"        {'':<16} [yellow]→ {escape(check.remedy)}[/]")
+            console.print(f"{'':<{_CHECK_MARK + _CHECK_NAME}}[yellow]→ {escape(told(check.remedy))}[/]")
 
 
-def _cell(value: Any) -> Text:
+def _cell(value: Any, *, spoken: bool = False) -> Text:
     match value:
         case Text():
-            return value
+            return Text(told(value.plain), value.style)
         case None:
             return Text()
         case bool():
-            return Text("yes" if value else "no")
+            return Text(told("yes" if value else "no"))
+        case str() if spoken:
+            return Text(told(value))
         case int():
             return Text(f"{value:,}")
         case float():

@@ -46,7 +46,7 @@ def screen(
 def _print(result: Any) -> None:
     rows = [list(map(_shown, row)) for row in result.rows.rows()]
     if rows:
-        print_table(result.rows.columns, rows)
+        print_table(result.rows.columns, rows, data=True)
     more = f" ({len(rows):,} are shown)" if len(rows) < result.passed else ""
     without = f", of which {result.without_values:,} lack a value" if result.without_values else ""
     console.print(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mystocks_dagster.cli.printing import console
+from mystocks_dagster.cli.printing import console, told
 from mystocks_dagster.settings import Settings, demo_only, use_demo
 
 
@@ -20,15 +20,28 @@ def ui(
     host: Annotated[
         str, typer.Option(help="Address to listen on. Addresses other than loopback need MYSTOCKS_API_TOKEN.")
     ] = "127.0.0.1",
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the browser when the pages answer.")] = False,
 ) -> None:
     """Start the web UI (pages, REST, Dagster's own) and the daemon, print the address, and run until Ctrl-C.
 
-    Example: mystocks ui --port 3001
+    Example: mystocks ui --port 3001 --open
     """
+    from mystocks_dagster.processes.log_lines import reporter
     from mystocks_dagster.project.servers import serve
 
     use_demo_if_only_lake()
-    raise typer.Exit(serve(Settings.from_env(), host, port, lambda line: console.print(line, markup=False)))
+    settings = Settings.from_env()
+    report = reporter(lambda line: console.print(told(line), markup=False), as_json=settings.log_json)
+    ready = [_open] if open_browser else []
+    raise typer.Exit(serve(settings, host, port, report, *ready))
+
+
+def _open(address: str) -> None:
+    """Open the browser of this machine; where there is none, the printed address is enough."""
+    import webbrowser
+
+    if not webbrowser.open(address):
+        console.print("[yellow]No browser was found.[/] Open the address above by hand.")
 
 
 def use_demo_if_only_lake() -> None:

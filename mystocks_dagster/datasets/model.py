@@ -133,6 +133,14 @@ class Witness(StrictModel):
     within: Annotated[Number, Field(ge=0)] = Field(
         default=0.000001, description="Largest difference that counts as agreement, as a share of the larger number."
     )
+    sample: Annotated[Integer, Field(ge=1)] | None = Field(
+        default=None,
+        description="For a source that is asked by symbol: the number of symbols of that table that are asked for if "
+        "the task names none, other ones on each trading day.",
+    )
+    exchanges: list[Literal["SH", "SZ", "BJ"]] = Field(
+        default=["SH", "SZ", "BJ"], min_length=1, description="The exchanges whose symbols the sample has."
+    )
 
 
 def _rule(value: Any) -> Any:
@@ -170,7 +178,9 @@ class DatasetFile(StrictModel):
     )
     columns: dict[Name, ColumnSpec] = Field(description="The columns in stored order.", min_length=1)
     unused: Texts = Field(
-        default=(), description="Columns of the source that are known and not used; any other column is an error."
+        default=(),
+        description="Columns of the source that are known and not used; any other column is an error. `*` stands for "
+        "all others, for a source whose columns depend on the company.",
     )
     call: tuple[CallSpec, ...] | None = Field(
         default=None, description="A call of akshare, or a list of calls whose rows are put together."

@@ -18,7 +18,7 @@ from mystocks_dagster.factory.ui_metadata import details, job_metadata, summary,
 from mystocks_dagster.lake.location import public_uri
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.settings import split_sources
+from mystocks_dagster.source_choice import split_sources
 from mystocks_dagster.sources.registry import DEFAULT as DEFAULT_SOURCE
 from mystocks_dagster.tags import Metadata, asset_op_name
 from mystocks_dagster.taskfile.owner import dagster_owner

@@ -16,7 +16,7 @@ import dagster as dg
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mystocks_dagster.settings import split_sources
+from mystocks_dagster.source_choice import split_sources
 from mystocks_dagster.sources.registry import DEFAULT
 from mystocks_dagster.taskfile.signature import params_model
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,19 @@ from mystocks_dagster.dagster_internals import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.daemons import use_own_daemons
+from mystocks_dagster.factory.shared_versions import publish
 from mystocks_dagster.factory.ui_metadata import dagster_priority
+from mystocks_dagster.history.dagster_storage import create_pools, run_storage
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.processes import lock
+from mystocks_dagster.processes.bell import QUEUE_BELL, ring
+from mystocks_dagster.runs import event_file
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import is_stopped, was_begun
 from mystocks_dagster.scheduling import downtime
-from mystocks_dagster.tags import Tag
+from mystocks_dagster.shared.place import database_url
+from mystocks_dagster.tags import Storage, Tag
 from mystocks_dagster.taskfile.model import PRIORITIES
 
 _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
@@ -33,6 +40,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        read_once()
         # Dagster creates its daemons after it has loaded this class from dagster.yaml.
         use_own_daemons()
 
@@ -49,6 +57,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         except InstanceError as error:
             sys.stderr.write(f"{error} Two daemons would start everything twice.\n")
             raise SystemExit(1) from None
+        run_storage(self._instance).set_cursor_values({Storage.DAEMON_VERSION: version("mystocks-dagster")})
         downtime.begin(self._instance, now())
         return super().dequeue_interval_seconds
 
@@ -61,6 +70,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         run = context.dagster_run
         if reason := refusal_reason(self._instance, run.job_name, run.tags):
             raise Disabled(reason)
+        event_file.prepare(self._instance, run.run_id)
         steps = self._steps(run)
         priority = run.tags.get(Tag.PRIORITY) or str(max((int(tags.get(Tag.PRIORITY, 0)) for tags in steps), default=0))
         added = {Tag.PRIORITY: priority}
@@ -68,7 +78,12 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
             lane = "critical" if _number(priority) >= _CRITICAL else "ordinary"
             added |= dict.fromkeys(self._lane_tags(), lane)
         self._instance.add_run_tags(run.run_id, added)
-        return self._unless_stopped(super().submit_run(context))
+        if database_url(Path(self._instance.root_directory)):
+            publish(self._instance, run)
+            create_pools(self._instance, run)
+        queued = self._unless_stopped(super().submit_run(context))
+        ring(Path(self._instance.root_directory) / QUEUE_BELL)
+        return queued
 
     def _lane_tags(self) -> set[str]:
         """Return the tags of the lane: a dagster.yaml of an earlier version limits the former tag."""

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +28,7 @@ from mystocks_dagster.dagster_internals import (
     WorkerStatus,
 )
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
+from mystocks_dagster.factory.fork_server import ForkServer, forked
 from mystocks_dagster.factory.spec import TASK_POOL
 from mystocks_dagster.factory.ui_metadata import ran_tag
 from mystocks_dagster.runs.stop import is_stopped
@@ -40,8 +42,12 @@ _FULL = "disk_was_full"
 _WORKER = "from mystocks_dagster.factory.worker import main; main()"
 
 
+#: Seconds between two starts of the fork server.
+_PAUSE_SECONDS = 60.0
+
+
 class ProcessRunLauncher(RunLauncher, ConfigurableClass):
-    """Launches a run as `factory/worker.py` in its own session on this machine.
+    """Launches a run as `factory/worker.py` in its own session on this machine, in a daemon by the fork server.
 
     The worker's output is in `worker.log` in the run's storage folder, beside the captured output of its steps.
     """
@@ -49,6 +55,8 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
         self._workers: list[subprocess.Popen[bytes]] = []
+        self._forks: ForkServer | None = None
+        self._forks_since = -_PAUSE_SECONDS
         super().__init__()
 
     @property
@@ -74,28 +82,65 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         origin = context.job_code_origin
         assert origin is not None, f"run {run.run_id} has no code origin"
         arguments = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
-        command = [sys.executable, "-c", _WORKER, arguments.get_command_args()[-1]]
-        # Polling reaps ended workers, which are children of this process.
-        self._workers = [worker for worker in self._workers if worker.poll() is None]
-        log = Path(self._instance.storage_directory()) / run.run_id / "worker.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
+        folder = self._folder(run.run_id)
+        folder.mkdir(parents=True, exist_ok=True)
         # Last check before a process exists that a stop could find.
         if is_stopped(self._instance, run.run_id):
             self._instance.report_run_canceled(run, "It was stopped before it had started.")
             return
-        with log.open("ab") as output, _interrupts_blocked():
+        environment = {**os.environ, ONLY_JOB: run.job_name}
+        argument = arguments.get_command_args()[-1]
+        forked = self._forks.fork(argument, folder, environment) if self._forks and self._forks.ready() else None
+        worker = forked.pid if forked else self._start(argument, folder, environment)
+        self._instance.add_run_tags(run.run_id, {Tag.WORKER: worker_tag(run.run_id, worker), **_tags_of_tasks(plan)})
+
+    def _start(self, argument: str, folder: Path, environment: Mapping[str, str]) -> int:
+        """Start the run's process in a new interpreter and return its pid."""
+        # Polling reaps ended workers, which are children of this process.
+        self._workers = [worker for worker in self._workers if worker.poll() is None]
+        with (folder / "worker.log").open("ab") as output, _interrupts_blocked():
             worker = subprocess.Popen(
-                command,
-                env={**os.environ, ONLY_JOB: run.job_name},
+                [sys.executable, "-c", _WORKER, argument],
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
         self._workers.append(worker)
-        self._instance.add_run_tags(
-            run.run_id, {Tag.WORKER: worker_tag(run.run_id, worker.pid), **_tags_of_tasks(plan)}
+        return worker.pid
+
+    def keep_fork_server(self) -> None:
+        """Start the fork server if none runs: called again and again by a daemon, which outlives many runs."""
+        if sys.platform != "linux" or (self._forks and self._forks.alive()):
+            return
+        if time.monotonic() - self._forks_since < _PAUSE_SECONDS:  # one that cannot work is not started all the time
+            return
+        self.dispose()
+        self._forks_since = time.monotonic()
+        self._forks = ForkServer(modules=self._modules())
+
+    def dispose(self) -> None:
+        """End the fork server; the processes of runs go on."""
+        if self._forks:
+            self._forks.close()
+            self._forks = None
+
+    def _modules(self) -> set[str]:
+        """Return the modules of the instance's parts, which each run's process needs."""
+        instance = self._instance
+        parts = (
+            instance.run_storage,
+            instance.event_log_storage,
+            instance.schedule_storage,
+            instance.run_coordinator,
+            instance.compute_log_manager,
+            self,
         )
+        return {type(part).__module__ for part in parts if part is not None}
+
+    def _folder(self, run_id: str) -> Path:
+        return Path(self._instance.storage_directory()) / run_id
 
     def _size_pools(self, plan: Any) -> None:
         """Set the slots of the run's pools to `max_instances` of the file with which it was queued.
@@ -121,7 +166,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         if run is None or run.is_finished:
             return False
         self._instance.report_run_canceling(run)
-        identity = _identity(run)
+        identity = self._identity(run)
         if identity is None or not identity.alive():
             self._instance.report_run_canceled(run, "Its process is no longer running.")
             return True
@@ -137,12 +182,20 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         """Return whether the run's process is alive; a reboot or a reused pid does not deceive the check."""
         for worker in self._workers:
             worker.poll()
-        identity = _identity(run)
+        identity = self._identity(run)
         if identity is None:
             return CheckRunHealthResult(WorkerStatus.FAILED, "no process executes this run")
         if identity.alive():
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.FAILED, self._loss_reason(run.run_id, identity.pid))
+
+    def _identity(self, run: Any) -> ProcessIdentity | None:
+        """Return the process that executes the run; None if there is none."""
+        stored = json.loads(run.tags.get(Tag.WORKER) or run.tags.get(Tag.FORMER_WORKER, "{}"))
+        # A restarted run has the tags of the lost one.
+        if stored.get("run_id") == run.run_id:
+            return ProcessIdentity.from_dict(stored)
+        return forked(self._folder(run.run_id)) or _search(run.run_id)
 
     def _loss_reason(self, run_id: str, pid: int) -> str:
         """Return why a run's process is gone.
@@ -150,7 +203,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         The marker file keeps the reason of the first check, since a full disk may have room later.
         """
         home = Path(self._instance.root_directory)
-        mark = Path(self._instance.storage_directory()) / run_id / _FULL
+        mark = self._folder(run_id) / _FULL
         if disk_errors.is_full(home):
             with contextlib.suppress(OSError):  # an empty file may fit
                 mark.touch()
@@ -189,15 +242,6 @@ def worker_tag(run_id: str, pid: int) -> str:
         return json.dumps({"run_id": run_id, **ProcessIdentity.of(pid).to_dict()})
     except ProcessLookupError:  # it has ended already
         return json.dumps({"run_id": run_id, "pid": pid, "start_time": 0, "boot_id": ""})
-
-
-def _identity(run: Any) -> ProcessIdentity | None:
-    """Return the process that executes the run; None if there is none."""
-    stored = json.loads(run.tags.get(Tag.WORKER) or run.tags.get(Tag.FORMER_WORKER, "{}"))
-    # A restarted run has the tags of the lost one.
-    if stored.get("run_id") == run.run_id:
-        return ProcessIdentity.from_dict(stored)
-    return _search(run.run_id)
 
 
 def _search(run_id: str) -> ProcessIdentity | None:

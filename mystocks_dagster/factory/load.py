@@ -20,6 +20,7 @@ from mystocks_dagster.factory.partitions import stored_first_days
 from mystocks_dagster.factory.single_job import load_queued
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.factory.together import conflicts
+from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.settings import Settings, only_job, validating
 from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.tags import Metadata
@@ -58,6 +59,7 @@ def load_file(settings: Settings, *, name: str = "", lake: str | None = None, so
         TaskFileError: The task file is unusable, and so was every version of it; the message lists the problems with
             their lines.
     """
+    read_once()  # the code server opens the instance at each evaluation
     key = f"{Metadata.TASKFILE}/{name}" if name else Metadata.TASKFILE
     shared.fetch(settings)
     version = load_queued(settings, key) or _read(settings)

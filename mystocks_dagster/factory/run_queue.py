@@ -4,9 +4,13 @@ Dagster counts a queued run for the tag limits before it checks the run's pool. 
 block all other tasks although slots are free. See docs/decisions/0007.
 """
 
-from collections.abc import Iterable
+import math
+import time
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import dagster as dg
@@ -15,9 +19,17 @@ from mystocks_dagster.dagster_internals import (
     ACTIVE_RUN_STATUSES,
     GlobalOpConcurrencyLimitsCounter,
     QueuedRunCoordinatorDaemon,
+    SpanMarker,
     TagConcurrencyLimitsCounter,
 )
+from mystocks_dagster.factory.launcher import ProcessRunLauncher
+from mystocks_dagster.processes.bell import QUEUE_BELL, Bell
 from mystocks_dagster.runs.held import is_held
+
+#: Runs whose pools are read at once.
+_AT_ONCE = 20
+#: Seconds after which a daemon that waits looks whether it must end.
+_SLICE = 0.5
 
 
 @dataclass
@@ -29,22 +41,36 @@ class QueueSnapshot:
     _infos: dict[str, Any] = field(default_factory=dict)
 
     def startable(self, runs: list[dg.DagsterRun]) -> list[dg.DagsterRun]:
-        """Return the runs whose pools have a slot left after the runs before them.
+        """Return the runs that have a place in their lane and a slot in their pools after the runs before them.
+
+        The state of pools is read for as many runs as may start, not for a thousand that wait.
 
         Args:
             runs: Queued runs in the order of their start.
         """
+        free = self._free_slots()
         if not self.config.run_queue_config.should_block_op_concurrency_limited_runs:
-            return runs
-        pools, lanes, startable = self._pools(runs), self._lanes(), []
-        for run in runs:
-            if pools.is_blocked(run):
+            return [run for number, run in enumerate(runs) if number < free]
+        lanes, startable = self._lanes(), []
+        for first in range(0, len(runs), _AT_ONCE):
+            candidates = [run for run in runs[first : first + _AT_ONCE] if not lanes.is_blocked(run)]
+            if not candidates or len(startable) >= free:
                 continue
-            startable.append(run)
-            if not lanes.is_blocked(run):
+            pools = self._pools([*startable, *candidates])
+            for run in startable:
+                pools.update_counters_with_launched_item(run)
+            for run in candidates:
+                if len(startable) >= free or lanes.is_blocked(run) or pools.is_blocked(run):
+                    continue
+                startable.append(run)
                 lanes.update_counters_with_launched_item(run)
                 pools.update_counters_with_launched_item(run)
         return startable
+
+    def _free_slots(self) -> float:
+        """Return how many more runs the machines can execute; a run waits in the queue, where it can be stopped."""
+        slots = getattr(self.instance.run_launcher, "slots", None)
+        return math.inf if slots is None else slots() - len(self._active)
 
     @cached_property
     def _active(self) -> Any:
@@ -76,10 +102,38 @@ class QueueSnapshot:
         return TagConcurrencyLimitsCounter(self.config.run_queue_config.tag_concurrency_limits, runs)
 
 
+def _rest(bell: Bell, seconds: float, shutdown: Event) -> None:
+    """Wait for the bell, for some seconds, or for the end of the daemon."""
+    rest = time.monotonic() + seconds
+    while (left := rest - time.monotonic()) > 0 and not shutdown.is_set() and not bell.wait(min(left, _SLICE)):
+        pass
+
+
 class QueueDaemon(QueuedRunCoordinatorDaemon):
     """Dagster's daemon, limited to the queued runs that need not wait for a pool."""
 
     _snapshot: QueueSnapshot | None = None
+
+    def core_loop(self, workspace_process_context: Any, shutdown_event: Event) -> Generator[Any]:
+        """Look at the queue at each ring of its bell, and at each interval."""
+        longest, self.interval_seconds = self.interval_seconds, 0
+        began = time.monotonic()
+        with Bell(Path(workspace_process_context.instance.root_directory) / QUEUE_BELL) as bell:
+            for told in super().core_loop(workspace_process_context, shutdown_event):
+                if told is SpanMarker.START_SPAN:
+                    began = time.monotonic()
+                yield told
+                if told is SpanMarker.END_SPAN:
+                    # A look at a thousand runs takes long: at most half of the time is spent on looking.
+                    shutdown_event.wait(min(time.monotonic() - began, longest))
+                    _rest(bell, longest, shutdown_event)
+
+    def run_iteration(self, workspace_process_context: Any, fixed_iteration_time: float | None = None) -> Any:
+        """Start the runs that may start; before the first ones, start the process from which they are forked."""
+        launcher = workspace_process_context.instance.run_launcher
+        if isinstance(launcher, ProcessRunLauncher):
+            launcher.keep_fork_server()
+        yield from super().run_iteration(workspace_process_context, fixed_iteration_time)
 
     def _get_runs_to_dequeue(
         self, instance: Any, concurrency_config: Any, fixed_iteration_time: float | None

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from mystocks_dagster.dagster_internals import InstigatorType, TickStatus, schedule_execution_time_iterator
+from mystocks_dagster.dagster_internals import TickStatus, schedule_execution_time_iterator
+from mystocks_dagster.factory.evaluation import opened_instance, switch_state
 from mystocks_dagster.factory.misfires import missed_reason, starts_to_make_up
 from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.market.calendar import shanghai
@@ -51,13 +52,15 @@ def schedule_metadata(schedule: Schedule) -> dict[str, Any]:
 
 def _evaluate(scheduled: ScheduledJob) -> Evaluation:
     def evaluate(context: dg.ScheduleEvaluationContext) -> Iterator[Answer]:
-        moment, activity = context.scheduled_execution_time, downtime.read(context.instance, now())
+        instance = opened_instance(context)
+        moment, activity = context.scheduled_execution_time, downtime.read(instance, now())
         if moment <= activity.off_until(scheduled.job):
             yield dg.SkipReason(f"{_local(scheduled, moment)} was due while the schedule was switched off.")
             return
-        answers = _answers(scheduled, context.instance, moment, activity)
+        answers = _answers(scheduled, instance, moment, activity)
         requests = [answer for answer in answers if isinstance(answer, dg.RunRequest)]
-        if requests and (reason := scheduled.busy(context.instance)):
+        reason = scheduled.busy(instance) if requests else None
+        if reason and not _is_resumed(instance, scheduled, moment, requests):
             yield dg.SkipReason(reason)
         elif requests:
             yield from requests
@@ -94,7 +97,8 @@ def unrequested_starts(
     """Return the last `CATCH_UP` starts before `moment`, in order, that no daemon requested and that may still run."""
     form = downtime.form(scheduled.schedule)
     first_seen = activity.first_seen(scheduled.job, form, NEVER)
-    since = max(_counted_from(instance, scheduled, moment), activity.off_until(scheduled.job), first_seen)
+    counted, interrupted = _counted_from(instance, scheduled, moment)
+    since = max(counted, activity.off_until(scheduled.job), first_seen)
     starts: list[datetime] = []
     cron, zone = scheduled.schedule.cron_expression or "", scheduled.schedule.timezone
     times = schedule_execution_time_iterator(moment.timestamp(), cron, zone, ascending=False)
@@ -103,34 +107,48 @@ def unrequested_starts(
         if time < since or len(starts) == CATCH_UP or (missed and scheduled.schedule.misfire == "skip"):
             break
         if time < moment and isinstance(tick(scheduled, time), dg.RunRequest):
-            starts.append(time)
+            if not (interrupted and _is_requested(instance, scheduled, time)):
+                starts.append(time)
             if missed and scheduled.schedule.misfire == "latest":
                 break
     return starts[::-1]
 
 
-def _counted_from(instance: dg.DagsterInstance, scheduled: ScheduledJob, moment: datetime) -> datetime:
-    """Return the time from which Dagster's daemon counts.
+def _counted_from(instance: dg.DagsterInstance, scheduled: ScheduledJob, moment: datetime) -> tuple[datetime, bool]:
+    """Return the time from which the daemon counts, and whether a tick since then was interrupted.
 
-    It is the last of its last tick, its last recorded iteration, and the time at which the schedule was switched on.
+    It is the last of its last ended tick, its last recorded iteration, and the time at which the schedule was switched
+    on. An interrupted tick may have requested some of its starts: Dagster repeats it, unless a later one is due.
     """
-    states = instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
-    state = next((state for state in states if state.instigator_name == scheduled.switch), None)
+    state = switch_state(instance, scheduled.switch)
     data: Any = state.instigator_data if state else None
     if state is None or data is None:
-        return moment
-    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, before=moment.timestamp(), limit=1)
-    since = max(_after(ticks[0]) if ticks else 0, data.start_timestamp or 0, data.last_iteration_timestamp or 0)
-    return datetime.fromtimestamp(since, UTC) if since else moment
+        return moment, False
+    origin, before, interrupted = state.instigator_origin_id, moment.timestamp(), False
+    while (ticks := instance.get_ticks(origin, state.selector_id, before=before, limit=1)) and _is_open(ticks[0]):
+        before, interrupted = ticks[0].timestamp, True
+    ended = ticks[0].timestamp + 1 if ticks else 0
+    since = max(ended, data.start_timestamp or 0, data.last_iteration_timestamp or 0) or before
+    return datetime.fromtimestamp(since, UTC), interrupted
 
 
-def _after(tick: Any) -> float:
-    """Return the time from which the daemon continues after a tick.
+def _is_resumed(
+    instance: dg.DagsterInstance, scheduled: ScheduledJob, moment: datetime, requests: list[dg.RunRequest]
+) -> bool:
+    """Return whether an interrupted tick is continued: what makes the task busy are then runs of that tick itself."""
+    due = (datetime.fromisoformat(request.tags[Tag.SCHEDULED_AT]) for request in requests)
+    return _counted_from(instance, scheduled, moment)[1] or any(_is_requested(instance, scheduled, at) for at in due)
 
-    Dagster repeats a tick that was interrupted or had no code server.
-    """
-    repeated = tick.status == TickStatus.STARTED or (tick.status == TickStatus.FAILURE and tick.failure_count == 0)
-    return tick.timestamp if repeated else tick.timestamp + 1
+
+def _is_open(tick: Any) -> bool:
+    """Return whether the daemon has not ended a tick: it was interrupted, or had no code server."""
+    return tick.status == TickStatus.STARTED or (tick.status == TickStatus.FAILURE and tick.failure_count == 0)
+
+
+def _is_requested(instance: dg.DagsterInstance, scheduled: ScheduledJob, moment: datetime) -> bool:
+    """Return whether there is a run of a start; Dagster itself compares those of one tick only."""
+    due = moment.astimezone(ZoneInfo(scheduled.schedule.timezone)).isoformat()
+    return bool(instance.get_run_ids(dg.RunsFilter(job_name=scheduled.job, tags={Tag.SCHEDULED_AT: due}), limit=1))
 
 
 def tick(scheduled: ScheduledJob, moment: datetime) -> Answer:

@@ -58,5 +58,6 @@ def _only(job: dg.JobDefinition, version: Version) -> dg.Definitions:
     return dg.Definitions(
         jobs=[job],
         executor=dg.in_process_executor,
+        loggers={"console": dg.json_console_logger} if Settings.from_env().log_json else None,
         metadata={Metadata.TASKFILE: version.hash, Metadata.SOURCE: str(version.source)},
     )

@@ -2,26 +2,41 @@
 
 import signal
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.gc_tuning import tune_gc
+from mystocks_dagster.migration_scripts import read_once
 
 
 def main() -> None:
     """Execute the run that the last argument describes."""
+    run(sys.argv[-1])
+
+
+def run(argument: str) -> None:
+    """Execute a run.
+
+    Args:
+        argument: Dagster's `ExecuteRunArgs`, serialized.
+    """
     # An interrupted import would leave the run in CANCELING. An early stop is read from the run's log below.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the launcher has blocked it until here
     tune_gc()
+    read_once()
     # The import of all commands of `dagster` would take 0.6 s.
     from dagster import deserialize_value
 
     from mystocks_dagster.dagster_internals import ExecuteRunArgs, capture_interrupts, get_instance_for_cli
 
     with capture_interrupts():
-        arguments = deserialize_value(sys.argv[-1], ExecuteRunArgs)
+        arguments = deserialize_value(argument, ExecuteRunArgs)
         with get_instance_for_cli(instance_ref=arguments.instance_ref) as instance:
-            execute(instance, arguments.run_id)
+            attending = getattr(instance.run_launcher, "attending", nullcontext)
+            with attending(arguments.run_id):
+                execute(instance, arguments.run_id)
 
 
 def execute(instance: Any, run_id: str) -> None:
@@ -33,6 +48,7 @@ def execute(instance: Any, run_id: str) -> None:
     from dagster import DagsterEventType, DagsterExecutionInterruptedError
 
     from mystocks_dagster.dagster_internals import execute_run_command_body
+    from mystocks_dagster.processes.bell import QUEUE_BELL, ring
     from mystocks_dagster.runs.stop import is_stopped, settle
 
     def follow(event: Any) -> None:
@@ -44,3 +60,4 @@ def execute(instance: Any, run_id: str) -> None:
         execute_run_command_body(run_id, instance, follow, set_exit_code_on_failure=False)
     finally:
         settle(instance, run_id)
+        ring(Path(instance.root_directory) / QUEUE_BELL)  # its place in the queue is free

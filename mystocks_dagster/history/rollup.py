@@ -128,6 +128,10 @@ class Rollup:
         rows = self._connection.execute(f"SELECT run_id, status, updated FROM runs {where}", values)
         return {run_id: (status, updated) for run_id, status, updated in rows}
 
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query over its tables."""
+        return self._connection.execute(query, values).fetchall()
+
     def unsettled(self) -> list[str]:
         """Return the runs that may still change."""
         return [run_id for (run_id,) in self._connection.execute("SELECT run_id FROM runs WHERE settled = 0")]

@@ -12,7 +12,7 @@ from deltalake.transaction import AddAction
 from mystocks_dagster.lake.data_files import data_files, delete_files, removal, write_parts
 from mystocks_dagster.lake.formats import stamp
 from mystocks_dagster.lake.layout import YEAR, to_disk
-from mystocks_dagster.lake.replacement import Replacement, commit_files
+from mystocks_dagster.lake.replacement import FileExchange, commit_files
 from mystocks_dagster.market.table import Table
 
 
@@ -25,7 +25,7 @@ class Rewrite:
         uri: The table's location.
         schema: Its contract.
         checked: Returns rows as they are stored, or raises ContractBroken.
-        commit: Commits a replacement together with watermarks.
+        commit: Commits an exchange of files together with watermarks.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Rewrite:
         uri: str,
         schema: Table,
         checked: Callable[[pl.DataFrame], pl.DataFrame],
-        commit: Callable[[Replacement, Mapping[str, int]], None],
+        commit: Callable[[FileExchange, Mapping[str, int]], None],
     ) -> None:
         self.rows = 0
         self._uri, self._schema, self._checked, self._commit = uri, schema, checked, commit
@@ -81,18 +81,18 @@ def _emptied(uri: str, schema: Table, opened: DeltaTable) -> DeltaTable:
     )
 
 
-class _Everything(Replacement):
+class _Everything(FileExchange):
     """Replace all files of a table by files that are written already."""
 
     def __init__(self, uri: str, schema: Table, added: list[AddAction]) -> None:
-        super().__init__(uri, schema, schema.empty())
+        super().__init__(uri, schema)
         self._written = added
 
-    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int]) -> None:
-        """Commit the files to the version that is open."""
+    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str]) -> None:
+        """Commit the files to the version that is open; errors as in `FileExchange.commit`."""
         if YEAR not in opened.metadata().partition_columns:
             # An older version wrote the table without partitions. Its rows go before the new ones come: a run that is
             # killed in between leaves an empty table, which no watermark calls complete.
             opened = _emptied(self.uri, self.schema, opened)
         removed = [removal(file) for file in data_files(opened, self.schema)]
-        commit_files(opened, self._written, removed, watermarks)
+        commit_files(opened, self._written, removed, watermarks, metadata)

@@ -23,6 +23,10 @@ _LONGEST_PAUSE = 1.0
 _EXISTS = ("already exists", "version 0")
 #: Only a person can mend these (permissions, the folder's name or kind); a retry does not help.
 _RIGHTS = ("ReadOnlyFilesystem", "os error 30", "Errno 30", "PermissionDenied", "os error 13", "Errno 13")
+#: Words of object stores.
+_NO_BUCKET = ("NoSuchBucket",)
+_NO_CREDENTIALS = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403 Forbidden", "401 Unauthorized")
+_NO_ANSWER = ("error sending request", "tcp connect error", "dns error", "operation timed out")
 _NO_FOLDER = ("os error 20", "os error 36", "os error 40", "os error 63", "File name too long", "Not a directory")
 _FULL = (
     *(f"{kind} {number}" for kind in ("os error", "Errno") for number in (27, 28, 122)),
@@ -34,8 +38,19 @@ _FULL = (
 class LocalTable(DeltaTable):
     """A table in a folder, whose files are named as the operating system names them.
 
-    delta-rs names them as in a URL, so that polars looks for `my%20lake` where `my lake` is.
+    delta-rs names them as in a URL, so that polars looks for `my%20lake` where `my lake` is. It also looks through the
+    whole log for each transaction, so what a version says is remembered.
     """
+
+    _transactions: dict[tuple[int, str], int | None]
+
+    def transaction_version(self, app_id: str) -> int | None:
+        """Return the number of an application transaction; None if it was never made."""
+        known = vars(self).setdefault("_transactions", {})
+        key = (self.version(), app_id)
+        if key not in known:
+            known[key] = super().transaction_version(app_id)
+        return known[key]
 
     @property
     def table_uri(self) -> str:
@@ -90,29 +105,6 @@ def commit_of(folder: str, version: int) -> Commit | None:
         return None
     following = os.path.exists(f"{log}/{version + 1:020d}.json")  # noqa: PTH110
     return None if following else Commit(version, file.st_ino, file.st_mtime_ns)
-
-
-class OpenTables:
-    """Tables that were opened to be read; those in a folder are opened again only when another commit followed.
-
-    Opening a log reads all of its commits since the last checkpoint, and takes a hundred times as long as asking.
-    """
-
-    def __init__(self) -> None:
-        self._tables: dict[str, tuple[Commit, DeltaTable]] = {}
-
-    def newest(self, uri: str) -> DeltaTable | None:
-        """Return the newest version, which the caller does not change; errors as in `open_table`."""
-        folder = local_path(uri)
-        if folder is None:
-            return open_table(uri)
-        commit, opened = self._tables.get(uri, (None, None))
-        if commit is None or commit_of(folder, commit.version) != commit:
-            opened = open_table(uri)
-            commit = commit_of(folder, opened.version()) if opened is not None else None
-            if opened is not None and commit is not None:
-                self._tables[uri] = commit, opened
-        return opened
 
 
 def check_files(opened: DeltaTable, uri: str, years: tuple[int | None, int | None] = (None, None)) -> None:
@@ -178,7 +170,9 @@ def to_lake_error(uri: str, error: BaseException) -> Exception:
     """Return the lake error for `error`, which was raised while `uri` was read or written."""
     line = " ".join(str(error).split()).partition(" 0: <unknown>")[0]
     kind, reason = _reason(line)
-    damaged = None if kind is LakeUnusable or any(words in line for words in _FULL) else find_damage(uri)
+    # A store that does not answer would be asked for minutes.
+    hopeless = kind is LakeUnusable or any(words in line for words in (*_FULL, *_NO_ANSWER))
+    damaged = None if hopeless else find_damage(uri)
     if damaged:
         return TableDamaged(damage_message(*damaged))
     return kind(f"{uri} cannot be used: {reason}")
@@ -194,8 +188,15 @@ def _is_conflict(error: DeltaError, *, created: bool) -> bool:
 def _reason(line: str) -> tuple[type[LakeUnavailable], str]:
     if any(words in line for words in _FULL):
         return LakeUnavailable, f"the disk is full. The table is unchanged. Free disk space and run again. ({line})"
+    if any(words in line for words in _NO_BUCKET):
+        return LakeUnusable, f"there is no such bucket. Create it, or correct MYSTOCKS_LAKE. ({line})"
+    if any(words in line for words in _NO_CREDENTIALS):
+        remedy = "Correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give their user the right to read and write."
+        return LakeUnusable, f"the store refuses these credentials. {remedy} ({line})"
     if any(words in line for words in _RIGHTS):
         remedy = "Change its permissions, or set MYSTOCKS_LAKE to another folder."
         return LakeUnusable, f"this user may not read or write the folder. {remedy} ({line})"
+    if any(words in line for words in _NO_ANSWER):
+        return LakeUnavailable, f"the store does not answer. Check the network and AWS_ENDPOINT_URL. ({line})"
     kind = LakeUnusable if any(words in line for words in _NO_FOLDER) else LakeUnavailable
     return kind, f"{line}. Check MYSTOCKS_LAKE."

@@ -13,8 +13,8 @@ from mystocks_dagster.lake.events import refresh_events, session_before
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.code_changes import CODE, CodeChanges, distinct_symbols, proven_changes, published_changes
-from mystocks_dagster.market.continuity import spans_of_symbols
 from mystocks_dagster.market.days_of_rows import are_among, distinct_days
+from mystocks_dagster.market.symbol_runs import spans_of_symbols
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.reference import CODE_CHANGES
 

@@ -8,11 +8,11 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from mystocks_dagster.errors import WrongFormat
 from mystocks_dagster.lake import delta
+from mystocks_dagster.lake.commits import PARQUET
 from mystocks_dagster.lake.formats import Migration, format_of, newest_format, pending, stamp
 from mystocks_dagster.lake.layout import WATERMARKS_ONLY, YEAR, date_column, stream
 from mystocks_dagster.lake.location import has_wildcards
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.writing import PARQUET
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
 

@@ -15,6 +15,7 @@ from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import as_stored, check_format, format_trouble
 from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
 from mystocks_dagster.lake.location import check_location, has_wildcards, is_unfilled, local_path
+from mystocks_dagster.lake.newest import NewestVersions
 from mystocks_dagster.lake.point_in_time import check_known, is_known_by_date, known
 from mystocks_dagster.market.code_changes import CODE, NO_CHANGES, CodeChanges
 from mystocks_dagster.market.table import MOMENT, Table
@@ -45,8 +46,8 @@ class TableReader:
         self.location = location.rstrip("/")
         self.world = world
         self._known_world: str | None = None
-        self._tables = delta.OpenTables()
-        self._changes: tuple[delta.Commit | None, CodeChanges] = (None, NO_CHANGES)
+        self._changes: tuple[DeltaTable | None, CodeChanges] = (None, NO_CHANGES)
+        self._newest = NewestVersions()
 
     def exists(self, table: str) -> bool:
         """Return whether the table exists."""
@@ -124,15 +125,13 @@ class TableReader:
         # Most lakes in a folder have no such table; asking the system takes a tenth of opening a log.
         if folder is not None and not os.path.exists(folder):  # noqa: PTH110
             return NO_CHANGES
-        known = self._changes[0]
-        if folder is None or known is None or delta.commit_of(folder, known.version) != known:
-            opened = delta.open_table(uri)
-            if opened is None:
-                return NO_CHANGES
+        opened = self._newest.open(uri)
+        if opened is None:
+            return NO_CHANGES
+        if opened is not self._changes[0]:
             check_format(CODE_CHANGES, opened)
-            commit = delta.commit_of(folder, opened.version()) if folder else None
             rows = self._collect(CODE_CHANGES.name, pl.scan_delta(opened).select(list(CODE_CHANGES.dtypes)))
-            self._changes = (commit, CodeChanges(rows) if rows.height else NO_CHANGES)
+            self._changes = (opened, CodeChanges(rows) if rows.height else NO_CHANGES)
         changes = self._changes[1]
         if as_of is None or changes is NO_CHANGES:
             return changes
@@ -193,7 +192,7 @@ class TableReader:
 
     def _opened(self, table: str) -> DeltaTable | None:
         """Open the version of a table that is read: the newest one; None when it does not exist."""
-        return self._tables.newest(self._uri(table))
+        return self._newest.open(self._uri(table))
 
     def _info(self, name: str) -> TableInfo | None:
         uri = self._uri(name)

@@ -4,6 +4,7 @@ The files that are touched are read, the rows that stay are written with the new
 files. delta-rs does the same with a predicate, but takes ten times as long and knows no months.
 """
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -24,7 +25,27 @@ from mystocks_dagster.lake.layout import YEAR, date_column
 from mystocks_dagster.market.table import Table
 
 
-class Replacement:
+class FileExchange(ABC):
+    """New files in place of others of a table.
+
+    Args:
+        uri: The table's location.
+        schema: Its contract; the table is partitioned.
+    """
+
+    def __init__(self, uri: str, schema: Table) -> None:
+        self.uri, self.schema = uri, schema
+
+    @abstractmethod
+    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str]) -> None:
+        """Commit the files to the version that is open; `metadata` is stored with the commit.
+
+        Raises:
+            CommitFailedError: Another commit came first, whatever it changed; open the newest version and try again.
+        """
+
+
+class Replacement(FileExchange):
     """Rows that replace others; files that an attempt wrote are used by the next attempt if they still fit.
 
     Args:
@@ -34,31 +55,28 @@ class Replacement:
     """
 
     def __init__(self, uri: str, schema: Table, frame: pl.DataFrame) -> None:
-        self.uri, self.schema, self.frame = uri, schema, frame
+        super().__init__(uri, schema)
+        self.frame = frame
         self._touched: tuple[str, ...] | None = None
         self._removed: list[DataFile] = []
         self._added: list[AddAction] = []
 
+    @abstractmethod
     def touches(self, file: DataFile) -> bool:
         """Return whether the file may have rows that are replaced."""
-        raise NotImplementedError
 
+    @abstractmethod
     def survivors(self, file: DataFile) -> pl.DataFrame | None:
         """Return the rows of a touched file that stay; None when it has no row that is replaced."""
-        raise NotImplementedError
 
-    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int]) -> None:
-        """Write the files and commit them to the version that is open.
-
-        Raises:
-            CommitFailedError: Another commit came first, whatever it changed; open the newest version and try again.
-        """
+    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str]) -> None:
+        """Write the files and commit them to the version that is open; errors as in `FileExchange.commit`."""
         touched = [file for file in data_files(opened, self.schema) if self.touches(file)]
         paths = tuple(sorted(file.path for file in touched))
         if paths != self._touched:
             self._write(touched)
             self._touched = paths
-        commit_files(opened, self._added, [removal(file) for file in self._removed], watermarks)
+        commit_files(opened, self._added, [removal(file) for file in self._removed], watermarks, metadata)
 
     def _write(self, touched: Sequence[DataFile]) -> None:
         self._removed, staying = [], []

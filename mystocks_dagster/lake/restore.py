@@ -11,6 +11,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
 from mystocks_dagster.errors import LakeError, MyStocksError, TableDamaged, UnknownName
 from mystocks_dagster.lake import damage, delta
+from mystocks_dagster.lake.commits import PARQUET
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.formats import format_of, pending, stamp
 from mystocks_dagster.lake.layout import RESTORES, YEAR, commit_time, row_count, stream
@@ -18,7 +19,6 @@ from mystocks_dagster.lake.loads import all_load_entries, forget_days
 from mystocks_dagster.lake.location import has_wildcards, local_path
 from mystocks_dagster.lake.past import version_at
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.writing import PARQUET
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables import table as table_of

@@ -1,59 +1,36 @@
 """Writing the tables of a lake: every write is one atomic commit of rows that obey their table's contract."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
-from deltalake import Schema as DeltaSchema
+from deltalake import DeltaTable, write_deltalake
 
-from mystocks_dagster.errors import ContractBroken, UnknownName, WrongWorld
-from mystocks_dagster.lake import delta
+from mystocks_dagster.errors import ContractBroken, UnknownName
 from mystocks_dagster.lake.bulk import Rewrite
-from mystocks_dagster.lake.contract import conform
-from mystocks_dagster.lake.formats import add_columns, check_format, grow, stamp
+from mystocks_dagster.lake.commits import TableCommitter, commit_properties
+from mystocks_dagster.lake.formats import add_columns
 from mystocks_dagster.lake.layout import (
     WATERMARKS_ONLY,
-    YEAR,
     covers,
     date_column,
     stream,
     to_disk,
-    watermark_name,
-    world_name,
-    world_of,
 )
-from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.replacement import (
     DaysReplacement,
     KeysReplacement,
-    Replacement,
     SpanReplacement,
     StretchReplacement,
 )
-from mystocks_dagster.market.code_changes import NO_CHANGES
 from mystocks_dagster.market.days_of_rows import are_among, distinct_days
-from mystocks_dagster.market.table import Column, Table
+from mystocks_dagster.market.table import Column
 from mystocks_dagster.market.tables import table as table_of
 
-#: A small dictionary limit writes numbers that rarely repeat plainly: a third of the time, at the same file size.
-#: Smaller row groups take less memory, and a reader of one symbol reads less.
-PARQUET = WriterProperties(max_row_group_size=262_144, dictionary_page_size_limit=131_072)
 
-
-class TableWriter(TableReader):
+class TableWriter(TableCommitter):
     """Write access to a lake; see `lake.store.Lake`."""
-
-    def check_world(self) -> None:
-        """Raise the error of every later write early, before data are fetched.
-
-        Raises:
-            WrongWorld: The lake belongs to another world.
-        """
-        stored = self.stored_world()
-        if stored and self.world and stored != self.world:
-            raise self._wrong_world(stored)
 
     def replace_days(
         self, table: str, frame: pl.DataFrame, days: Sequence[date], *, watermarks: Mapping[str, int] | None = None
@@ -278,86 +255,10 @@ class TableWriter(TableReader):
 
         def attempt(existing: DeltaTable | None) -> None:
             if existing is not None:
-                commit = _commit_properties(existing, watermarks, {WATERMARKS_ONLY: "true"})
+                commit = commit_properties(existing, watermarks, {WATERMARKS_ONLY: "true"})
                 write_deltalake(existing, stream(no_rows), mode="append", commit_properties=commit)
 
         self._commit(schema, attempt)
-
-    # ---- inside
-
-    def _to_store(self, schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return a frame that obeys its contract, each row under the code that its stock had on the row's day."""
-        changes = self.code_changes() if "symbol" in schema.dtypes else NO_CHANGES
-        if not changes:
-            return conform(schema, frame)
-        # A source may give the past of a stock under both codes: the contract concerns what is stored.
-        known = {*frame.columns} >= {"symbol", schema.date_column or "symbol"}
-        return conform(schema, changes.by_code_of_the_day(schema, frame) if known else frame)
-
-    def _replace(self, schema: Table, replacement: Replacement, watermarks: Mapping[str, int] | None) -> None:
-        def attempt(existing: DeltaTable | None) -> None:
-            table = existing or self._create(schema)
-            names = {watermark_name(table, name): number for name, number in (watermarks or {}).items()}
-            replacement.commit(table, names)
-
-        self._commit(schema, attempt)
-
-    def _write(
-        self, schema: Table, frame: pl.DataFrame, predicate: str | None, watermarks: Mapping[str, int] | None
-    ) -> None:
-        data = to_disk(schema, frame)
-
-        def attempt(existing: DeltaTable | None) -> None:
-            table = existing or self._create(schema)
-            commit = _commit_properties(table, watermarks or {})
-            write_deltalake(
-                table,
-                stream(data),
-                mode="overwrite",
-                predicate=predicate,
-                writer_properties=PARQUET,
-                commit_properties=commit,
-            )
-
-        self._commit(schema, attempt)
-
-    def _commit(self, schema: Table, attempt: Callable[[DeltaTable | None], None]) -> None:
-        def checked(existing: DeltaTable | None) -> None:
-            self._check_table(schema, existing)
-            if existing is not None:
-                check_format(schema, existing)
-                grow(schema, existing)
-            attempt(existing)
-
-        delta.commit(self._uri(schema.name), checked)
-
-    def _create(self, schema: Table) -> DeltaTable:
-        """Create the table without rows: since a log precedes the first data file, files without a log mean damage."""
-        empty = to_disk(schema, schema.empty()).to_arrow(compat_level=pl.CompatLevel.oldest())
-        return DeltaTable.create(
-            self._uri(schema.name),
-            schema=DeltaSchema.from_arrow(empty.schema),
-            mode="error",
-            partition_by=[YEAR] if schema.partitioned else None,
-            name=world_name(self.world or self.stored_world() or "", schema),
-            description=f"{schema.title}: {schema.grain}",
-            commit_properties=CommitProperties(app_transactions=[stamp()]),
-        )
-
-    def _check_table(self, schema: Table, existing: DeltaTable | None) -> None:
-        stored = world_of(existing) if existing else self.stored_world()
-        if stored and self.world and stored != self.world:
-            raise self._wrong_world(stored)
-        if not stored and not self.world:
-            raise WrongWorld(
-                f"The lake {self.location} is empty, so {schema.name} cannot be computed. Fill it: mystocks bootstrap"
-            )
-
-    def _wrong_world(self, stored: str) -> WrongWorld:
-        return WrongWorld(
-            f"The lake {self.location} holds {stored} data, so {self.world} data may not be written to it. "
-            "Set MYSTOCKS_LAKE to another folder, or delete this one."
-        )
 
 
 def _same(column: Column) -> str:
@@ -366,10 +267,3 @@ def _same(column: Column) -> str:
     return (
         f"(t.{name} = s.{name} OR (t.{name} IS NULL AND s.{name} IS NULL))" if column.null else f"t.{name} = s.{name}"
     )
-
-
-def _commit_properties(
-    table: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str] | None = None
-) -> CommitProperties:
-    transactions = [Transaction(watermark_name(table, name), number) for name, number in watermarks.items()]
-    return CommitProperties(app_transactions=transactions, custom_metadata=dict(metadata or {}))

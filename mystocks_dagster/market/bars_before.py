@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from mystocks_dagster.market.days_of_rows import distinct_days
+from mystocks_dagster.market.symbol_runs import places, ranks
 
 #: The place of a bar that does not exist.
 ABSENT = np.uint16(2**16 - 1)
@@ -34,7 +35,7 @@ class BarsBefore:
         """
         self.bars = pl.concat([frame, stored])
         self.loaded = pl.Series(distinct_days(self.bars["date"]), dtype=pl.Date)
-        self._places = _places(self.bars["date"], self.loaded)
+        self._places = places(self.bars["date"], self.loaded)
         self.place = self._places[: frame.height]
         runs = frame["symbol"].rle().struct.unnest()
         self._starts = np.cumsum(runs["len"].to_numpy(), dtype=np.int64) - runs["len"].to_numpy()
@@ -94,7 +95,7 @@ class BarsBefore:
 
     def _found(self, runs: pl.DataFrame, frame: pl.DataFrame, stored: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return, for each row of the frame, the row of the bar before, or -1, and the settled rows."""
-        codes = _ranks(self.bars["symbol"])
+        codes = ranks(self.bars["symbol"])
         # A stable sort of small numbers is a radix sort, so days first, which are mostly sorted, and then symbols.
         by_day = np.argsort(self._places, kind="stable")
         order = by_day[np.argsort(codes[by_day], kind="stable")]
@@ -110,22 +111,3 @@ class BarsBefore:
 def _nullable(rows: np.ndarray) -> pl.Series:
     """Return positions, with null in place of -1."""
     return pl.select(pl.when(pl.lit(pl.Series(rows)) >= 0).then(pl.lit(pl.Series(rows)))).to_series()
-
-
-def _ranks(symbols: pl.Series) -> np.ndarray:
-    """Return the rank of each symbol among all of them; runs of one symbol are looked up once."""
-    runs = symbols.rle().struct.unnest()
-    names = pl.Enum(runs["value"].unique().sort())
-    ranks = runs["value"].cast(names).to_physical().to_numpy()
-    ranks = ranks.astype(np.uint16) if len(names.categories) <= 2**16 else ranks
-    return np.repeat(ranks, runs["len"].to_numpy())
-
-
-def _places(days: pl.Series, ascending: pl.Series) -> np.ndarray:
-    """Return the place of each day among `ascending`, which has them all, by a table of all days."""
-    every = ascending.to_physical().to_numpy()
-    if not len(every):
-        return np.empty(0, np.uint16)
-    table = np.zeros(every[-1] - every[0] + 1, np.uint16)
-    table[every - every[0]] = np.arange(len(every))
-    return table[days.to_physical().to_numpy() - every[0]]

@@ -4,8 +4,10 @@ Each check returns the rows that fail it. It reads the newest `check_days` of it
 it compares with them.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 import polars as pl
 
@@ -169,11 +171,18 @@ def _agreement(stored: StoredRows) -> str:
         # A declared dataset is compared when it is loaded, as soon as its witness has rows.
         remedy = ": mystocks run compare_sources" if stored.table.name in COMPARED else ""
         return f"No other source was compared yet{remedy}."
-    return " ".join(
-        f"{row['source_a']} and {row['source_b']} agree in {percent_text(percent(row['agreeing'], row['differing']))} "
-        f"of {row['agreeing'] + row['differing']:,} rows of {row['date']}. {row['note']}".strip()
-        for row in rows
+    return " ".join(map(_agreement_of, rows))
+
+
+def _agreement_of(row: Mapping[str, Any]) -> str:
+    compared, note = row["agreeing"] + row["differing"], row["note"]
+    if not compared and note:
+        return f"{row['date']}: {note}"
+    share, sources = (
+        percent_text(percent(row["agreeing"], row["differing"])),
+        f"{row['source_a']} and {row['source_b']}",
     )
+    return f"{sources} agree in {share} of {compared:,} rows of {row['date']}. {note}".strip()
 
 
 KEYS_UNIQUE = Check("keys_unique", "two rows have the same key", _RESTORE, _repeated_keys, blocking=True)

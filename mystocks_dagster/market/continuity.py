@@ -14,6 +14,7 @@ import polars as pl
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.bars_before import ABSENT, BarsBefore
 from mystocks_dagster.market.rules import CHINEXT_REFORM
+from mystocks_dagster.market.symbol_runs import spans_of_symbols
 from mystocks_dagster.market.symbols import board_expr
 from mystocks_dagster.market.value_rules import Rule
 
@@ -218,24 +219,6 @@ class Neighbours:
         previous = self._before.bars.select(_SAME)[self._before.rows_before(at)]
         same = [pl.col(name) == previous[name] for name in _SAME]
         return _flags(rows, at, pl.all_horizontal(pl.col("volume") > 0, *same))
-
-
-def spans_of_symbols(bars: pl.DataFrame) -> pl.DataFrame:
-    """Return `symbol`, and `first` and `last`, the days of its first and last bar.
-
-    Rows of one symbol that follow each other are looked at together: grouping a market's rows takes ten times as long.
-    """
-    runs = bars["symbol"].rle().struct.unnest()
-    if runs.is_empty():
-        return bars.select("symbol", first="date", last="date")
-    ends = runs["len"].cum_sum().to_numpy().astype(np.int64)
-    starts, days = ends - runs["len"].to_numpy(), bars["date"].to_physical().to_numpy()
-    spans = runs.select(
-        symbol="value",
-        first=pl.Series(np.minimum.reduceat(days, starts)).cast(pl.Date),
-        last=pl.Series(np.maximum.reduceat(days, starts)).cast(pl.Date),
-    )
-    return spans.group_by("symbol", maintain_order=True).agg(pl.col("first").min(), pl.col("last").max())
 
 
 def _flags(rows: pl.DataFrame, at: np.ndarray, test: pl.Expr) -> pl.Series:

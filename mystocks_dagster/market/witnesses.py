@@ -60,6 +60,8 @@ COMPARED = MappingProxyType(
 #: The table of another source that witnesses a table, where it is not the same one.
 WITNESS_TABLES = MappingProxyType({"adjust_events": "adjust_factors"})
 
+#: The table of another source that says which rows a table must have, without their values.
+EX_DAYS = MappingProxyType({"corporate_actions": "adjust_factors"})
 #: Tables of which each vendor has its own selection: a row that only one has is no difference.
 SELECTIONS = frozenset({"index_bars", "etf_bars", "daily_valuation"})
 
@@ -169,6 +171,18 @@ def day_difference(kind: str, value_a: str, value_b: str | None, note: str, rows
     row = {"symbol": ALL, "column": "date", "value_a": value_a, "value_b": value_b, "kind": kind, "size": None}
     differences = pl.DataFrame([row], schema=_SCHEMA)
     return Comparison(rows_a=rows, rows_b=0, agreeing=0, differing=rows, differences=differences, note=note)
+
+
+def unread(note: str, rows: int) -> Comparison:
+    """Return the comparison with a source that cannot be read, as a difference of the whole day.
+
+    Args:
+        note: Why, with what to do.
+        rows: Number of rows of the first source, of which none was compared.
+    """
+    row = {"symbol": ALL, "column": ALL, "value_a": f"{rows} rows", "value_b": None, "kind": "unread", "size": None}
+    differences = pl.DataFrame([row], schema=_SCHEMA)
+    return Comparison(rows_a=rows, rows_b=0, agreeing=0, differing=0, differences=differences, note=note)
 
 
 def calendar_differences(a: set[date], b: set[date]) -> pl.DataFrame:

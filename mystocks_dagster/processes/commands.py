@@ -94,7 +94,7 @@ def _daemon(settings: Settings, workspace: Path) -> Command:
         name="daemon",
         waits_for="the daemon",
         entry=DAEMON_ENTRY_POINT,
-        arguments=("run", "--workspace", str(workspace)),
+        arguments=("run", "--workspace", str(workspace), *_log_format(settings)),
         ready=lambda pid: (holder := lock.holder(path)) is not None and holder.pid == pid,
     )
 
@@ -110,6 +110,7 @@ def _code_servers(settings: Settings, origins: Sequence[CodeLocationOrigin], fol
             *("--location-name", origin.location_name),
             *("--instance-ref", instance),
             *("--log-level", "warning"),
+            *_log_format(settings),
         ]
         options += ["--use-python-environment-entry-point"] if target.executable_path else []
         yield Command(
@@ -121,6 +122,10 @@ def _code_servers(settings: Settings, origins: Sequence[CodeLocationOrigin], fol
             executable=target.executable_path or sys.executable,
             is_code_server=True,
         )
+
+
+def _log_format(settings: Settings) -> tuple[str, ...]:
+    return ("--log-format", "json") if settings.log_json else ()
 
 
 def _entry(number: int, origin: CodeLocationOrigin, folder: Path) -> dict[str, object]:

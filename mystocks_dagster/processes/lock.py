@@ -17,7 +17,7 @@ import psutil
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
-from mystocks_dagster.taskfile.atomic_files import take_lock
+from mystocks_dagster.shared.file_lock import take_lock
 
 #: File in the instance's folder that the process of a daemon locks.
 DAEMON_LOCK = "daemon.lock"

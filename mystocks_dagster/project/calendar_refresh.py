@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.project.state import ProjectState
-from mystocks_dagster.settings import AUTO, Settings, split_sources
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.source_choice import AUTO, split_sources
 from mystocks_dagster.sources.preference import ready
 from mystocks_dagster.sources.registry import DEFAULT, is_simulated, open_source
 from mystocks_dagster.taskfile.model import Task

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
 
-from mystocks_dagster.settings import source_names
+from mystocks_dagster.source_choice import source_names
 
 if TYPE_CHECKING:
     from mystocks_dagster.sources.past import PastOffer

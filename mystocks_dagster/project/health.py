@@ -1,7 +1,7 @@
 """Checks of whether the project does its work, for REST, `mystocks health` and monitoring."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -81,6 +81,7 @@ def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> 
     checks = (
         checked("daemon", lambda: daemon(project)),
         checked("task_file", lambda: task_file(project), "mystocks check"),
+        *machines(project),
         checked("web_ui", lambda: web_ui(project)),
         checked("disk", lambda: disk(project)),
         checked("calendar", calendar),
@@ -93,6 +94,19 @@ def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> 
         total_executions=_count(lambda: sum(task.total_executions for task in history.statistics().values())),
         checks=checks,
     )
+
+
+def readiness(project: ProjectState) -> tuple[Check, ...]:
+    """Check what every request needs: that the storage answers, and that a version of the task file can be used."""
+
+    def storage() -> Check:
+        count = project.tables.rows("runs", "SELECT count(*) FROM runs WHERE id < 0")[0][0]
+        return Check(name="storage", ok=count == 0, detail="it answers")
+
+    def usable() -> Check:
+        return Check(name="task_file", ok=True, detail=f"{len(project.taskfile.tasks)} tasks are loaded")
+
+    return (checked("storage", storage), checked("task_file", usable, "mystocks check"))
 
 
 def checked(name: str, check: Callable[[], Check], remedy: str = "mystocks doctor") -> Check:
@@ -115,6 +129,21 @@ def daemon(project: ProjectState) -> Check:
     else:
         alive, detail = age < launch.HEARTBEAT_SECONDS, f"last heartbeat {age:.0f} s ago"
     return Check(name="daemon", ok=alive, detail=detail, remedy="" if alive else "mystocks ui")
+
+
+def machines(project: ProjectState) -> Iterator[Check]:
+    """Yield the check that a machine takes runs, where dagster.yaml names the launcher for several."""
+    launcher: Any = _or_none(lambda: project.instance.run_launcher)
+    if hasattr(launcher, "machines"):
+        yield checked("machines", lambda: _machines(launcher.machines()))
+
+
+def _machines(found: Sequence[tuple[int, str, str]]) -> Check:
+    if not found:
+        detail = "no machine takes runs, so all wait in the queue"
+        return Check(name="machines", ok=False, detail=detail, remedy="mystocks worker, on each machine")
+    detail = ", ".join(f"{name} executes up to {slots} runs" for slots, _, name in found)
+    return Check(name="machines", ok=True, detail=detail)
 
 
 def task_file(project: ProjectState) -> Check:
@@ -232,6 +261,14 @@ def _count(count: Callable[[], int]) -> int:
         return count()
     except Exception:  # noqa: BLE001 - as in `checked`
         return 0
+
+
+def _or_none(value: Callable[[], Any]) -> Any:
+    """Return a value, or None if it raises an error, which another check reports."""
+    try:
+        return value()
+    except Exception:  # noqa: BLE001 - as in `checked`
+        return None
 
 
 def _running(project: ProjectState, history: RunHistory) -> int:

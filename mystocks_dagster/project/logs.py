@@ -1,34 +1,28 @@
 """The log lines and the output of executions, also while they are running."""
 
 import fcntl
-import logging
 import os
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import IO
-
-import dagster as dg
 
 from mystocks_dagster.errors import InstanceError, UnknownName
 from mystocks_dagster.execution import tasklog
 from mystocks_dagster.history import Execution
-from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.project import stored_lines
 from mystocks_dagster.project.run_history import RunHistory
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import stop
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.tags import UNDER_WAY, WAITING
+from mystocks_dagster.tags import UNDER_WAY, WAITING, Tag
 
 _POLL_SECONDS = 0.3
 #: Executions of a task among which the newest that has started is looked up; at most so many wait at once.
 _NEWEST = 20
 #: Runs among which a run is looked up by the first characters of its id.
 _NEWEST_RUNS = 1000
-_LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
-_STARTS = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
 
 
 class ExecutionLogs:
@@ -77,14 +71,15 @@ class ExecutionLogs:
     def read(self, execution_id: str) -> str:
         """Return the lines of an execution, oldest first; empty if it has not logged anything (yet).
 
-        They are read from the task's log files or, if these were rotated away, from Dagster's event log.
+        They are read from the task's log files. If these were rotated away, or are on another machine, they are read
+        from Dagster's storage.
 
         Raises:
             UnknownName: There is no such execution.
         """
         execution = self._history.execution(execution_id)
         text, _ = _all(self._state.settings, execution.task_id)
-        return _lines_of_run(text, execution.run_id) or _from_dagster(self._state.instance, execution)
+        return _lines_of_run(text, execution.run_id) or stored_lines.read(self._state.instance, execution)
 
     def follow(self, execution_id: str, *, beat: bool = False) -> Iterator[str]:
         """Yield the lines that `read` returns, then each new line as it is written, until the execution has ended.
@@ -98,6 +93,7 @@ class ExecutionLogs:
         """
         settings = self._state.settings
         execution = self._history.execution(execution_id)
+        stored = stored_lines.StoredLines(self._state.instance, execution)
         silent, offset = True, None
         while True:
             # Before reading, so that lines written just before the end are read too.
@@ -109,13 +105,21 @@ class ExecutionLogs:
             for line in _lines_of_run(text, execution.run_id).splitlines(keepends=True):
                 silent = False
                 yield line
+            if silent and (ended or self._elsewhere(execution.run_id)):
+                yield from stored.new()
             if ended:
                 if silent:
-                    yield from _from_dagster(self._state.instance, execution).splitlines(keepends=True)
+                    yield from stored.end(self._history.execution(execution_id)).splitlines(keepends=True)
                 return
             if beat:
                 yield ""
             time.sleep(_POLL_SECONDS)
+
+    def _elsewhere(self, run_id: str) -> bool:
+        """Return whether another machine executes the run: the log files are there."""
+        run = self._state.instance.get_run_by_id(run_id)
+        own = Path(self._state.instance.storage_directory()) / run_id
+        return run is not None and Tag.MACHINE in run.tags and not own.exists()
 
 
 def _all(settings: Settings, task_id: str) -> tuple[bytes, int]:
@@ -157,25 +161,3 @@ def _locked(path: Path) -> Generator[IO[bytes] | None]:
 
 def _lines_of_run(text: bytes, run_id: str) -> str:
     return "".join(tasklog.of_run(text.decode("utf-8", "replace").splitlines(keepends=True), run_id))
-
-
-def _from_dagster(instance: dg.DagsterInstance, execution: Execution) -> str:
-    """Return an execution's lines in Dagster's event log, its error, and its captured output, which has no times."""
-    step, attempt, lines = execution.execution_id.partition(":")[2], 0, []
-    ids = execution.task_id, execution.run_id
-    for entry in instance.all_logs(execution.run_id):
-        if entry.step_key != step:
-            continue
-        if entry.dagster_event is None:
-            moment = datetime.fromtimestamp(entry.timestamp, SHANGHAI)
-            level = _LEVELS.get(entry.level, "INFO")
-            lines.append(tasklog.line(moment, level, *ids, max(attempt, 1), entry.user_message))
-        elif entry.dagster_event.event_type in _STARTS:
-            attempt += 1
-    if execution.error_message and execution.end_time:
-        lines.append(tasklog.line(execution.end_time, "ERROR", *ids, attempt, execution.error_message))
-    if execution.log_path:
-        stdout = Path(execution.log_path)
-        outputs = [path for path in (stdout, stdout.with_suffix(".err")) if path.exists()]
-        lines += [path.read_text(encoding="utf-8", errors="replace") for path in outputs]
-    return "".join(lines)

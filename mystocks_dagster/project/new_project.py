@@ -17,22 +17,28 @@ STAMP = "mystocks-version"
 _TEMPLATES = Path(__file__).parent / "templates"
 #: A comment with the space before it: at the start of a line, or after at least one space.
 _COMMENT = re.compile(r"(?P<before>^|\s)# ?(?P<text>(?!yaml-language-server).+)$")
+#: In dagster.yaml: the storage in SQLite, and the comment with the one in Postgres.
+_SQLITE_LINES = re.compile(r"^  sqlite:\n    base_dir: .*\n(#  ?[^ ].*\n)?", re.MULTILINE)
+_POSTGRES_LINES = re.compile(r"^#  postgres:\n#    postgres_url: .*\n", re.MULTILINE)
 _RULE = re.compile(r" -{5,}$")
 #: Width of the lines that divide a file.
 _WIDTH = 120
 
 
-def create(folder: Path, language: Language) -> list[Path]:
+def create(folder: Path, language: Language, *, postgres: bool = False) -> list[Path]:
     """Write the files of a new project into a folder, which is made if necessary, and return their paths.
 
     Args:
         folder: The folder; it may hold other files, but none of those to be written.
         language: Language of the comments.
+        postgres: Whether the history is in the database of `MYSTOCKS_POSTGRES_URL`, in place of SQLite.
 
     Raises:
         SettingsError: A file exists already, or the folder cannot be written; nothing is written then.
     """
     texts = files(language)
+    if postgres:
+        texts["dagster.yaml"] = in_postgres(texts["dagster.yaml"])
     written: list[Path] = []
     try:
         if existing := [name for name in texts if (folder / name).exists()]:
@@ -65,6 +71,12 @@ def files(language: Language) -> dict[str, str]:
         **schemas(),
         f".dagster/{STAMP}": f"{installed()}\n",
     }
+
+
+def in_postgres(text: str) -> str:
+    """Return a shipped dagster.yaml with the lines for Postgres, which are comments in it, in place of SQLite."""
+    changed = _SQLITE_LINES.sub("", text)
+    return _POSTGRES_LINES.sub(lambda match: match[0].replace("#  ", "  "), changed)
 
 
 def installed() -> str:

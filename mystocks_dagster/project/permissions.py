@@ -85,11 +85,12 @@ def _variables(before: Document, after: Document) -> Iterator[str]:
 
 def _readers(before: Document, after: Document) -> Iterator[str]:
     entries = _by_id(before)
-    for raw, own, old in _entries(before, after):
+    for raw, _own, old in _entries(before, after):
         reads = any(has_variable(text) for _, text in walk(entries.get(raw.id or "", {})))
         if old and (reads or _holds_secrets(old.get("params"))):
+            effective = _flattened(after, raw)
             for field in ("task_module", "task_function"):
-                if own.get(field) != old.get(field):
+                if effective.get(field) != old.get(field):
                     yield f"{field} of {raw.label}"
 
 

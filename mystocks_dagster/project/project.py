@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mystocks_dagster.project.lake_view import LakeView
     from mystocks_dagster.project.logs import ExecutionLogs
     from mystocks_dagster.project.market_view.view import MarketView
+    from mystocks_dagster.project.metrics.exposition import Exposition
     from mystocks_dagster.project.reload import ReloadResult
     from mystocks_dagster.project.run_control import RunControl
     from mystocks_dagster.project.run_history import RunHistory
@@ -214,6 +215,16 @@ class Project:
         from mystocks_dagster.project.health import health
 
         return health(self._state, self.history, self.schedules)
+
+    def metrics(self, exposition: "Exposition") -> bytes:
+        """Return the figures of the project as text for Prometheus; `exposition` keeps what is slow to read."""
+        return exposition.text(self._state)
+
+    def readiness(self) -> "tuple[Check, ...]":
+        """Check what every request needs: the storage, and a task file that can be used."""
+        from mystocks_dagster.project.health import readiness
+
+        return readiness(self._state)
 
     def doctor(self) -> "list[Check]":
         """Check whether this machine can run the project."""

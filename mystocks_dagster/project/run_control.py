@@ -1,9 +1,18 @@
 """Starting and stopping runs of tasks and groups, and backfills."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from mystocks_dagster.errors import AlreadyRunning, Disabled, InvalidParams, NoDaemon, NotRunning
+from mystocks_dagster.errors import (
+    AlreadyRunning,
+    Disabled,
+    InvalidParams,
+    MyStocksError,
+    NoDaemon,
+    NotNow,
+    NotRunning,
+)
 from mystocks_dagster.excerpts import near
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
@@ -11,14 +20,19 @@ from mystocks_dagster.runs import launch, max_instances
 from mystocks_dagster.runs import stop as stopping
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import StopResult
+from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.tags import Tag
-from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.signature import params_model
 
+#: Seconds to wait for other starts; each takes a second or two.
+_PATIENCE_SECONDS = 60.0
+
 if TYPE_CHECKING:
+    import dagster as dg
+
     from mystocks_dagster.project.fill_plan import Fill
     from mystocks_dagster.runs.backfill import Planner
 
@@ -59,7 +73,9 @@ class RunControl:
         if reason := refusal_reason(instance, entry.dagster_name, {**tags, **off}):
             raise Disabled(reason)
         # Under a lock: two simultaneous starts must not both count the executions before either is written.
-        with atomic_files.locked(state.settings.dagster_home / "starts"):
+        with held(state.settings.dagster_home, "starts", _PATIENCE_SECONDS) as alone:
+            if not alone:
+                raise NotNow(f"{name} was not started: another start has taken longer than {_PATIENCE_SECONDS:.0f} s.")
             if isinstance(entry, Task) and (
                 reason := max_instances.limit_reached(instance, entry.dagster_name, entry.max_instances)
             ):
@@ -123,20 +139,56 @@ class RunControl:
             NotRunning: It has no active run.
             UnknownName: `name` is not the id of a task, group, run or execution.
         """
-        state = self._state
+        return [_raised(outcome) for outcome in self._stop(self._to_stop(name))]
+
+    def stop_all(self, names: Iterable[str]) -> dict[str, MyStocksError]:
+        """Stop the active runs of several tasks or groups together, and return the refusals by name.
+
+        A run of two of them is stopped once. It takes as long as the slowest stop, not as long as all of them.
+        """
+        runs: dict[str, dg.DagsterRun] = {}
+        owners: dict[str, list[str]] = {}
+        refusals: dict[str, MyStocksError] = {}
+        for name in names:
+            try:
+                for run in self._to_stop(name):
+                    runs[run.run_id] = run
+                    owners.setdefault(run.run_id, []).append(name)
+            except MyStocksError as error:
+                refusals[name] = error
+        for run_id, outcome in zip(runs, self._stop(list(runs.values())), strict=True):
+            if isinstance(outcome, MyStocksError):
+                refusals |= dict.fromkeys(owners[run_id], outcome)
+        return refusals
+
+    def _stop(self, runs: Sequence["dg.DagsterRun"]) -> list[StopResult | MyStocksError]:
+        task_ids = self._ids_for_stop()
+
+        def stop(run: "dg.DagsterRun") -> StopResult | MyStocksError:
+            try:
+                return stopping.stop(self._state.instance, run, task_ids)
+            except MyStocksError as error:
+                return error
+
+        with ThreadPoolExecutor(max_workers=len(runs) or 1) as together:
+            return list(together.map(stop, runs))
+
+    def _to_stop(self, name: str) -> "list[dg.DagsterRun]":
+        state, task_ids = self._state, self._ids_for_stop()
         check(self._caller, Action.STOP)
-        try:
-            task_ids = state.task_ids
-        except TaskFileError:
-            # An unreadable task file must not prevent a stop.
-            task_ids = {}
         runs = stopping.runs_of(state.instance, task_ids, name)
         if not runs and stopping.is_run_id(name):
             runs = [stopping.run_named(state.instance, task_ids, name)]
         if not runs:
             state.find(name)
             raise NotRunning(f"{name} is not running or queued. See its last runs with: mystocks history {name}")
-        return [stopping.stop(state.instance, run, task_ids) for run in runs]
+        return runs
+
+    def _ids_for_stop(self) -> Mapping[str, str]:
+        try:
+            return self._state.task_ids
+        except TaskFileError:  # an unreadable task file must not prevent a stop
+            return {}
 
     def unlisted_params(self, name: str, params: Mapping[str, Any]) -> list[str]:
         """Return a warning per parameter that the task file does not list, if the function takes a plain dict."""
@@ -180,3 +232,9 @@ def _check_names(task: Task, params: Mapping[str, Any]) -> None:
                 f"{task.task_id} was not started. It has no parameter {name!r} in the task file. "
                 f"Did you mean {similar[0]!r}?"
             )
+
+
+def _raised(outcome: StopResult | MyStocksError) -> StopResult:
+    if isinstance(outcome, MyStocksError):
+        raise outcome
+    return outcome

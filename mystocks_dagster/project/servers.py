@@ -1,8 +1,6 @@
 """The web UI and the daemon as one foreground service."""
 
 import contextlib
-import json
-import os
 import signal
 import socket
 import threading
@@ -14,7 +12,7 @@ from types import FrameType
 from mystocks_dagster.addresses import check_host
 from mystocks_dagster.alerts.daemon_watch import watching
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import ADDRESS_FILE, DAGSTER_PATH, open_instance, prepare_home
+from mystocks_dagster.instance import ADDRESS_FILE, DAGSTER_PATH, address_note, open_instance, prepare_home
 from mystocks_dagster.instance import ui_address as ui_address  # part of this module's interface
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.commands import address as reached
@@ -30,10 +28,23 @@ from mystocks_dagster.taskfile.problems import TaskFileError
 _ORPHAN_SECONDS = 20.0
 
 
-def serve(settings: Settings, host: str, port: int, report: Callable[[str], None]) -> int:
+def serve(
+    settings: Settings,
+    host: str,
+    port: int,
+    report: Callable[[str], None],
+    ready: Callable[[str], None] = lambda _address: None,
+) -> int:
     """Start code server, daemon and web server, report the address, and keep them running until a signal to stop.
 
     Active runs continue: each is a separate process, and the next daemon takes over.
+
+    Args:
+        settings: The project.
+        host: Address to listen on.
+        port: Port to listen on; if it is in use, the next free one.
+        report: Takes each line for the person at the terminal.
+        ready: Takes the address once the pages answer.
 
     Returns:
         The exit code: 0 after a signal to stop, 1 if a server could not be kept running.
@@ -47,7 +58,7 @@ def serve(settings: Settings, host: str, port: int, report: Callable[[str], None
     stop_requested = stop_on_signals()
     _claim(home, report)
     try:
-        return _serve(settings, home, host, port, report, stop_requested)
+        return _serve(settings, home, host, port, report, ready, stop_requested)
     except KeyboardInterrupt:
         report("stopping …")
         return 0
@@ -61,11 +72,13 @@ def _serve(
     host: str,
     port: int,
     report: Callable[[str], None],
+    ready: Callable[[str], None] = lambda _address: None,
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> int:
     chosen = free_port(host, port)
     if chosen != port:
         report(f"Port {port} is in use; using {chosen}.")
+    report(f"Starting the web server, Dagster's daemon, and the code server that loads {settings.task_file.name} …")
     servers = commands(settings, socket_folder(home), host, chosen)
     supervisor = Supervisor(servers, settings.root, report, stop_requested)
     address_file = home / ADDRESS_FILE
@@ -78,8 +91,9 @@ def _serve(
             note_intervals(settings, load_usable(settings, functions=False).taskfile)
         supervisor.wait_until_ready()
         address = reached(host, chosen)
-        address_file.write_text(json.dumps({"address": address, "pid": os.getpid()}), encoding="utf-8")
+        address_file.write_text(address_note(address), encoding="utf-8")
         report(f"\nMyStocks is at {address} (stop with Ctrl-C); Dagster's own UI: {address}{DAGSTER_PATH}")
+        ready(address)
         with watching(settings) as watch:
             reason = supervisor.run()
             report(f"Giving up: {reason}. See the lines above.")

@@ -12,6 +12,7 @@ import dagster as dg
 from mystocks_dagster.dagster_internals import ReconstructableRepository, RemoteRepositoryOrigin, WorkspaceFileTarget
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.processes import lock
+from mystocks_dagster.runs import event_file
 from mystocks_dagster.settings import Settings, building_only
 from mystocks_dagster.tags import REPOSITORY
 
@@ -138,6 +139,7 @@ def start(instance: dg.DagsterInstance, run_id: str, *, queued: bool) -> None:
         if queued:
             instance.submit_run(run_id, workspace)
         else:
+            event_file.prepare(instance, run_id)
             _release_lost(instance)
             instance.launch_run(run_id, workspace)
     except BaseException as error:  # Ctrl-C too: a created run that never starts would count for max_instances

@@ -10,6 +10,7 @@ from mystocks_dagster.tags import asset_op_name
 
 #: Longest time between the creation of a run and its queueing or start.
 _START_SECONDS = 60
+_RUNNING = (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
 _STARTED = dg.DagsterEventType.STEP_START
 _ENDED = (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE)
 
@@ -34,8 +35,12 @@ def active_executions(instance: dg.DagsterInstance, name: str) -> list[str]:
     An execution of the task's own job counts from the queueing of its run until its step has ended. In a run of a
     group, of a dependent task or of Materialize it counts while it runs: later ones wait for the task's pool.
     """
-    records = instance.get_run_records(dg.RunsFilter(statuses=list(NOT_FINISHED_STATUSES)))
-    runs = [record.dagster_run for record in records if not _abandoned(record)]
+    # Not all runs that wait: there may be a thousand, of which none but the task's own counts.
+    own = dg.RunsFilter(job_name=name, statuses=list(NOT_FINISHED_STATUSES))
+    others = dg.RunsFilter(statuses=list(_RUNNING))
+    records = {record.storage_id: record for chosen in (own, others) for record in instance.get_run_records(chosen)}
+    newest = sorted(records.values(), key=lambda record: record.storage_id, reverse=True)
+    runs = [record.dagster_run for record in newest if not _abandoned(record)]
     return [f"{run.run_id}:{step}" for run in runs for step in _steps(instance, run, name)]
 
 
@@ -47,7 +52,7 @@ def _abandoned(record: dg.RunRecord) -> bool:
 
 def _steps(instance: dg.DagsterInstance, run: dg.DagsterRun, name: str) -> list[str]:
     own = [name] if run.job_name == name and not is_held(run) else []
-    if run.status not in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING):
+    if run.status not in _RUNNING:
         return own
     started: dict[str, None] = {}
     ended = False

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
@@ -85,16 +86,29 @@ def begin(instance: dg.DagsterInstance, moment: datetime) -> None:
 def read(instance: dg.DagsterInstance, moment: datetime) -> DaemonActivity:
     """Return the recorded activity for an evaluation at `moment`."""
     texts = instance.daemon_cursor_storage.get_cursor_values({Storage.DAEMON_ACTIVITY, Storage.SCHEDULES})
-    stored = {key: json.loads(text) for key, text in texts.items()}
-    activity, schedules = stored.get(Storage.DAEMON_ACTIVITY, {}), stored.get(Storage.SCHEDULES, {})
+    activity = json.loads(texts.get(Storage.DAEMON_ACTIVITY, "{}"))
+    off, resumed, forms = _parsed(texts.get(Storage.SCHEDULES, "{}"))
     before = _time(activity.get("looked"))
     return DaemonActivity(
         moment=moment,
         since=_since(_time(activity.get("since")), before, moment),
         before=before,
-        off=frozenset(schedules.get("off", ())),
-        resumed={job: datetime.fromisoformat(text) for job, text in schedules.get("resumed", {}).items()},
-        forms={job: (form, datetime.fromisoformat(seen)) for job, (form, seen) in schedules.get("forms", {}).items()},
+        off=off,
+        resumed=resumed,
+        forms=forms,
+    )
+
+
+@lru_cache(maxsize=2)
+def _parsed(
+    text: str,
+) -> tuple[frozenset[str], Mapping[str, datetime], Mapping[str, tuple[str, datetime]]]:
+    """Return what a record says of the schedules: a thousand evaluations of a minute read the same one."""
+    schedules = json.loads(text)
+    return (
+        frozenset(schedules.get("off", ())),
+        {job: datetime.fromisoformat(moment) for job, moment in schedules.get("resumed", {}).items()},
+        {job: (form, datetime.fromisoformat(seen)) for job, (form, seen) in schedules.get("forms", {}).items()},
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from mystocks_dagster.market.formulas.functions import FUNCTIONS
+from mystocks_dagster.market.formulas.foresight import problems_of_foresight
 from mystocks_dagster.market.formulas.parser import parse_formula
 from mystocks_dagster.market.formulas.problems import FormulaError, FormulaProblem
 from mystocks_dagster.market.formulas.syntax import (
@@ -22,6 +22,7 @@ from mystocks_dagster.screens.labels import label_of
 PASSES = "=PASSES"
 #: Most values that explain a result.
 _MOST_VALUES = 20
+_NO_LATER_DAY = "A screen knows no later day. In a chart it may be used."
 _LOGIC = {"AND", "OR"}
 _COMPARISONS = {"=", "<>", "<", "<=", ">", ">="}
 #: Functions whose arguments are compared with each other.
@@ -48,7 +49,7 @@ def read_condition(text: str, name: str = "screen", parameters: Mapping[str, flo
         FormulaError: The formula is wrong, has several outputs, or looks ahead; the message has line and column.
     """
     formula = parse_formula(text, name=name, parameters=dict(parameters or {}))
-    if problems := [*_several_outputs(formula), *_looking_ahead(formula)]:
+    if problems := [*_several_outputs(formula), *problems_of_foresight(formula, _NO_LATER_DAY)]:
         raise FormulaError(name, problems, text)
     result = formula.outputs[0]
     named = {line.name: line.expression for line in formula.statements if line.name}
@@ -73,15 +74,6 @@ def _several_outputs(formula: Formula) -> Iterator[FormulaProblem]:
         message = "a screen has one condition, and this is a second output"
         hint = "Write := for the lines that only prepare it, and join conditions with AND."
         yield FormulaProblem(line.position, message, hint)
-
-
-def _looking_ahead(formula: Formula) -> Iterator[FormulaProblem]:
-    for line in formula.statements:
-        for part in walk(line.expression):
-            if isinstance(part, Call) and FUNCTIONS[part.function].looks_ahead:
-                message = f"{part.function} looks ahead: its value on a day depends on later days"
-                hint = "A screen knows no later day. In a chart it may be used."
-                yield FormulaProblem(part.position, message, hint, len(part.function))
 
 
 def _values(expression: Expression, named: Mapping[str, Expression]) -> Iterator[Expression]:

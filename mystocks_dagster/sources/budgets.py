@@ -1,11 +1,11 @@
 """How many requests a backfill may still send to the hosts of a source today."""
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.declaration import HostRule
+from mystocks_dagster.sources.host_notes import host_notes
 from mystocks_dagster.sources.hosts import HostLimiter
 from mystocks_dagster.sources.registry import declarations
 
@@ -52,13 +52,6 @@ class Budgets:
         )
 
     def _limiter(self, source: str) -> HostLimiter:
-        return HostLimiter(_folder(source, self._settings))
-
-
-def _folder(source: str, settings: Settings) -> Path:
-    """Return the folder of the counts: one of its own for each stand-in."""
-    stand_in = declarations()[source].redirected(settings)
-    folder = settings.dagster_home / "hosts"
-    if not stand_in:
-        return folder
-    return folder / urlsplit(stand_in if "//" in stand_in else f"//{stand_in}").netloc.replace(":", "_")
+        stand_in = declarations()[source].redirected(self._settings)
+        address = urlsplit(stand_in if "//" in stand_in else f"//{stand_in}").netloc if stand_in else ""
+        return HostLimiter(host_notes(self._settings, address.replace(":", "_")))

@@ -9,10 +9,11 @@ import polars as pl
 
 from mystocks_dagster.errors import MyStocksError, NotOffered, SettingsError, SourceError, SourceUnavailable, TaskFailed
 from mystocks_dagster.market import clock
-from mystocks_dagster.settings import AUTO, Settings
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.source_choice import AUTO
 from mystocks_dagster.sources.checked import CheckedSource, RejectedRows
 from mystocks_dagster.sources.deliveries import Deliveries
-from mystocks_dagster.sources.preference import chosen, preferred, ready
+from mystocks_dagster.sources.preference import chosen, left_out, preferred, ready
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable, StatementTable
 from mystocks_dagster.sources.registry import declarations, open_source
 
@@ -52,11 +53,12 @@ class ChainedSource:
         self.world = members[0].world
         self.deliveries = Deliveries()
         self._automatic = automatic
+        self._unread: dict[str, MyStocksError] = {}
 
     @cached_property
     def offers(self) -> frozenset[str]:
         """The tables that at least one member can fill."""
-        return frozenset().union(*(_offers(member) for member in self.members))
+        return frozenset().union(*(self._offers(member) for member in self.members))
 
     @cached_property
     def has_history(self) -> bool:
@@ -80,7 +82,7 @@ class ChainedSource:
             table: Name of the table.
             day: The trading day that is requested. A member that has it later today is left out, unless all have.
         """
-        members = [member for member in self.members if table in _offers(member)]
+        members = [member for member in self.members if table in self._offers(member)]
         if self._automatic:
             order = preferred(table, [member.name for member in members])
             members.sort(key=lambda member: order.index(member.name))
@@ -206,14 +208,26 @@ class ChainedSource:
             return poor[-1]
         raise self._failure(table, failures)
 
+    def _offers(self, member: CheckedSource) -> frozenset[str]:
+        """Return what a member offers: nothing if its files cannot be read, which `deliveries` then says."""
+        try:
+            return member.offers
+        except (SourceError, SettingsError) as error:
+            self._unread[member.name] = error
+            self.deliveries.left_out(member.name, str(error))
+            return frozenset()
+
     def _failure(self, table: str, failures: Sequence[MyStocksError]) -> MyStocksError:
         """Return the error for a table that no member gave: retryable if one of the errors is."""
+        # A member whose files cannot be read may have the table: that nobody offers it would be a guess.
+        failures = [*failures, *self._unread.values()]
         if len(failures) == 1:
             return failures[0]
         if all(isinstance(error, NotOffered) for error in failures):
             reasons = " ".join(str(error) for error in failures)
             return NotOffered(reasons or f"None of {self.name} has {table}.")
-        worst = next((error for error in failures if error.retryable), failures[0])
+        known = [error for error in failures if not isinstance(error, NotOffered)]
+        worst = next((error for error in known if error.retryable), known[0])
         kind = SourceUnavailable if isinstance(worst, SourceUnavailable) else type(worst)
         return kind(f"No source gave {table}. {' '.join(str(error) for error in failures)}")
 
@@ -228,13 +242,18 @@ def open_sources(choice: str | Sequence[str] | None, settings: Settings) -> Chec
     Raises:
         UnknownName: A source does not exist.
         SettingsError: A setting of a source is missing or invalid, or real and simulated data would be mixed. With
-            `auto`, a source whose settings are missing is left out.
+            `auto`, a source that cannot be opened is left out; `deliveries` says it, unless it is not set up.
     """
     names = chosen(choice)
     automatic = names == (AUTO,)
     opened = ready(settings) if automatic else names or (None,)
     members = [CheckedSource(open_source(name, settings)) for name in opened]
-    return members[0] if len(members) == 1 else ChainedSource(members, automatic=automatic)
+    if len(members) == 1 and not automatic:
+        return members[0]
+    source = ChainedSource(members, automatic=automatic)
+    for name, reason in (left_out(settings) if automatic else {}).items():
+        source.deliveries.left_out(name, reason)
+    return source
 
 
 def members_of(source: MarketSource, table: str, day: date | None = None) -> Sequence[MarketSource]:
@@ -266,10 +285,3 @@ def late_until(source: MarketSource, table: str, day: date | None) -> time | Non
     times = [offer.published or time.min for offer in declaration.offers_of(table) if offer.unit != "symbol"]
     ready = min(times, default=time.min)
     return ready if moment.time() < ready else None
-
-
-def _offers(member: CheckedSource) -> frozenset[str]:
-    try:
-        return member.offers
-    except SourceError:
-        return frozenset()

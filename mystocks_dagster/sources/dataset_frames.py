@@ -50,7 +50,7 @@ def convert(
     spec = dataset.spec.columns
     labels = {name: _label(name, column, columns, lacks) for name, column in spec.items() if column.source}
     known = {*dataset.spec.unused, *(label for column in spec.values() for label in column.source)}
-    unknown = [label for label in columns if label not in known]
+    unknown = [] if "*" in known else [label for label in columns if label not in known]
     if unknown:
         raise ColumnError(f"unknown column {', '.join(sorted(unknown))}")
     height = next((len(series) for series in columns.values()), 0)
@@ -190,7 +190,8 @@ def _day(series: pl.Series, _: float) -> pl.Series:
     try:
         return pl.DataFrame({"day": series}).select(days_expr("day", series.dtype)).to_series()
     except AmbiguousDate as error:
-        raise ColumnError(f"{series.name}: {error}") from None
+        # polars adds the expression to the message.
+        raise ColumnError(f"{series.name}: {f'{error}'.splitlines()[0]}") from None
 
 
 def _moment(series: pl.Series, _: float) -> pl.Series:

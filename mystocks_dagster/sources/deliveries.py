@@ -37,6 +37,7 @@ class Deliveries:
         """Begin with an empty record."""
         self._given: dict[str, dict[str, Delivery]] = {}
         self._failed: dict[str, dict[str, str]] = {}
+        self._left_out: dict[str, str] = {}
 
     def gave(self, table: str, source: str, rows: int = 0, days: Collection[date] = ()) -> None:
         """Record rows of a source."""
@@ -48,6 +49,10 @@ class Deliveries:
         """Record why a source did not give what it was asked for."""
         self._failed.setdefault(table, {})[source] = reason
 
+    def left_out(self, source: str, reason: str) -> None:
+        """Record why a source could not be asked for anything."""
+        self._left_out[source] = reason
+
     def givers(self, table: str, day: date) -> list[str]:
         """Return the sources that gave rows of a day, in the order in which they were asked."""
         return [source for source, delivery in self._given.get(table, {}).items() if day in delivery.days]
@@ -57,8 +62,8 @@ class Deliveries:
         return self._failed.get(table, {})
 
     def sentences(self) -> list[str]:
-        """Return sentences for users about the tables of which a source failed or several gave rows."""
-        sentences = []
+        """Return sentences for users: sources that were left out, failed ones, and tables of several sources."""
+        sentences = [f"{source} was left out: {_sentence(why)}" for source, why in self._left_out.items()]
         for table in dict.fromkeys([*self._given, *self._failed]):
             given, failed = self._given.get(table, {}), self._failed.get(table, {})
             if len(given) > 1 or (given and failed):

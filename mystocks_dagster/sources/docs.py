@@ -8,7 +8,7 @@ from mystocks_dagster.market.tables import BUILT_IN, TABLES
 from mystocks_dagster.market.witnesses import COMPARED, WITNESS_TABLES
 from mystocks_dagster.sources.declaration import Offer, SourceDeclaration
 from mystocks_dagster.sources.registry import declarations
-from mystocks_dagster.sources.witnesses import witnesses_of
+from mystocks_dagster.sources.witnesses import states_ex_days, witnesses_of
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "sources.md"
 #: The tables are the text between these lines.
@@ -53,6 +53,7 @@ def _witnesses(table: str) -> str:
     compared = table in COMPARED or bool(datasets)
     sampled = table in COMPARED
     names = [f"`{item.source}`{'' if item.in_bulk or not sampled else ' (a sample)'}" for item in witnesses]
+    names += [f"`{name}` (ex-days)" for name in states_ex_days(table)]
     names += datasets
     return f"| `{table}` | {', '.join(names)} | {'by `compare_sources`' if compared else 'not yet'} |\n"
 

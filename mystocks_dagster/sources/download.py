@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from mystocks_dagster.errors import LakeUnavailable, SourceError, SourceUnavailable
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.host_notes import HostNotes, host_notes
 from mystocks_dagster.sources.hosts import HostLimiter
 from mystocks_dagster.sources.transport import ORIGINAL_HOST, RetrySettings
 
@@ -106,7 +107,7 @@ class Download:
         import requests
         from urllib3.exceptions import HTTPError
 
-        limiter = HostLimiter(hosts_folder(self.settings), gaps=retry.gaps)
+        limiter = HostLimiter(notes_of(self.settings), gaps=retry.gaps)
         with limiter.turn(urlsplit(self.url).hostname or ""):
             try:
                 with self._get(retry) as response:
@@ -189,10 +190,9 @@ def redirected(url: str, headers: Mapping[str, str], settings: Settings) -> tupl
     return settings.upstream.rstrip("/") + path, {**headers, ORIGINAL_HOST: parts.hostname or ""}
 
 
-def hosts_folder(settings: Settings) -> Path:
-    """Return the folder of the hosts' limits; a stand-in has its own."""
-    folder = settings.dagster_home / "hosts"
-    return folder / urlsplit(settings.upstream).netloc.replace(":", "_") if settings.upstream else folder
+def notes_of(settings: Settings) -> HostNotes:
+    """Return the notes of the hosts' limits; a stand-in has its own."""
+    return host_notes(settings, urlsplit(settings.upstream).netloc.replace(":", "_") if settings.upstream else "")
 
 
 def _total(response: "Response", start: int) -> int:

@@ -1,10 +1,9 @@
 """Rate limit and circuit breaker of each upstream host, shared by all processes.
 
-A file per host rule under `.dagster/hosts` holds the time of the last request, the day's count and the circuit
-breaker. Its lock is held during a request, so that a host gets one request at a time from all processes.
+A note per host rule (see `host_notes`) holds the time of the last request, the day's count and the circuit breaker. Its
+lock is held during a request, so that a host gets one request at a time from all processes, on all machines.
 """
 
-import fcntl
 import json
 import math
 import time
@@ -13,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO
 
-from mystocks_dagster.errors import SettingsError, SourceUnavailable
+from mystocks_dagster.errors import SourceUnavailable
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.sources.declaration import HostRule
+from mystocks_dagster.sources.host_notes import FolderNotes, HostNotes
 from mystocks_dagster.sources.registry import declarations
 
 
@@ -72,27 +71,19 @@ class Turn:
 class HostLimiter:
     """Rate limits and circuit breakers of the upstream hosts, shared by all processes."""
 
-    def __init__(self, folder: Path, *, gaps: bool = True) -> None:
-        """Keep the state in `folder`; without `gaps` there are no pauses between requests (for a stand-in)."""
-        self.folder = folder
+    def __init__(self, notes: HostNotes | Path, *, gaps: bool = True) -> None:
+        """Keep the state in `notes` or a folder; without `gaps` it makes no pauses (for a stand-in)."""
+        self._notes: HostNotes = FolderNotes(notes) if isinstance(notes, Path) else notes
         self.gaps = gaps
 
     def ban_notice(self, host: str) -> str | None:
         """Return why and until when no requests are sent to a host, or None. This sends no request."""
-        path = self.folder / f"{rule_of(host).name}.json"
-        if not path.exists():
-            return None
-        with path.open(encoding="utf-8") as file:
-            state = _read(file)
-        return _ban_notice(host, state, path) if state.closed_until > time.time() else None
+        state = _parse(self._notes.read(rule_of(host).name))
+        return self._ban_notice(host, state) if state.closed_until > time.time() else None
 
     def sent_today(self, host: str) -> int:
         """Return the number of requests that all processes sent today (Shanghai) under the host's rule."""
-        path = self.folder / f"{rule_of(host).name}.json"
-        if not path.exists():
-            return 0
-        with path.open(encoding="utf-8") as file:
-            state = _read(file)
+        state = _parse(self._notes.read(rule_of(host).name))
         return state.requests if state.day == _today() else 0
 
     @contextmanager
@@ -104,53 +95,34 @@ class HostLimiter:
             SettingsError: The folder is not writable.
         """
         rule = rule_of(host)
-        path = self.folder / f"{rule.name}.json"
-        with _locked(path) as file:
-            state = _read(file)
+        with self._notes.held(rule.name) as note:
+            state = _parse(note.read())
             if state.closed_until > time.time():
-                raise SourceUnavailable(_ban_notice(host, state, path))
+                raise SourceUnavailable(self._ban_notice(host, state))
             turn = Turn(host, rule, state, gaps=self.gaps)
             turn.begin()
             try:
                 yield turn
             finally:
                 state.last = time.time()
-                file.seek(0)
-                file.truncate()
-                json.dump(asdict(state), file)
+                note.write(json.dumps(asdict(state)))
+
+    def _ban_notice(self, host: str, state: _State) -> str:
+        # Rounded up to the minute, so that a request at the stated time is accepted.
+        until = datetime.fromtimestamp(math.ceil(state.closed_until / 60) * 60, SHANGHAI)
+        return (
+            f"No requests to {host} until {until:%Y-%m-%d %H:%M} (Shanghai): {state.reason} "
+            f"Wait, or use another source; to try at once, {self._notes.removal(rule_of(host).name)}."
+        )
 
 
 def _today() -> str:
     return datetime.fromtimestamp(time.time(), SHANGHAI).date().isoformat()
 
 
-@contextmanager
-def _locked(path: Path) -> Generator[IO[str]]:
+def _parse(text: str) -> _State:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise SettingsError(
-            f"{path} cannot be written ({error.strerror}); it holds the request rate. Make its folder writable."
-        ) from None
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
-
-
-def _read(file: IO[str]) -> _State:
-    file.seek(0)
-    try:
-        return _State(**json.load(file))
+        return _State(**json.loads(text))
     except (ValueError, TypeError):
-        # The file is new, truncated by a power cut, or of another version: at worst a ban of some hours is lost.
+        # There is no note yet, or it was truncated by a power cut, or is of another version: at worst a ban is lost.
         return _State()
-
-
-def _ban_notice(host: str, state: _State, path: Path) -> str:
-    # Rounded up to the minute, so that a request at the stated time is accepted.
-    until = datetime.fromtimestamp(math.ceil(state.closed_until / 60) * 60, SHANGHAI)
-    return (
-        f"No requests to {host} until {until:%Y-%m-%d %H:%M} (Shanghai): {state.reason} "
-        f"Wait, or use another source; to try at once, delete {path}."
-    )

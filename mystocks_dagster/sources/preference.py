@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from mystocks_dagster.errors import SettingsError, UnknownName
-from mystocks_dagster.settings import AUTO, Settings, source_choices, split_sources
+from mystocks_dagster.errors import SettingsError, SourceNotSet, UnknownName
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.source_choice import AUTO, source_choices, split_sources
 from mystocks_dagster.sources.registry import declarations, is_simulated, open_source
 
 #: The sources of `auto` by table, the preferred one first. A whole market's day costs one request with the first three
@@ -36,16 +37,25 @@ def preferred(table: str, names: Iterable[str]) -> tuple[str, ...]:
 
 def ready(settings: Settings) -> tuple[str, ...]:
     """Return the names of the real sources that can be opened with these settings, of which `auto` consists."""
-    real = (name for name, source in declarations().items() if source.implementation and source.world == "real")
-    return tuple(name for name in real if _opens(name, settings))
+    return tuple(name for name in _real() if _refusal(name, settings) is None)
 
 
-def _opens(name: str, settings: Settings) -> bool:
+def left_out(settings: Settings) -> dict[str, str]:
+    """Return the real sources that are set up but cannot be opened, each with the reason, such as a missing folder."""
+    refusals = {name: _refusal(name, settings) for name in _real()}
+    return {name: str(error) for name, error in refusals.items() if error and not isinstance(error, SourceNotSet)}
+
+
+def _real() -> list[str]:
+    return [name for name, source in declarations().items() if source.implementation and source.world == "real"]
+
+
+def _refusal(name: str, settings: Settings) -> SettingsError | None:
     try:
         open_source(name, settings)
-    except SettingsError:
-        return False
-    return True
+    except SettingsError as error:
+        return error
+    return None
 
 
 def chosen(choice: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from zipfile import ZipFile, is_zipfile
+from zipfile import is_zipfile
 
 from mystocks_dagster.errors import InvalidParams, SettingsError, SourceError, SourceUnavailable
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.declaration import SourceDeclaration
 from mystocks_dagster.sources.reach import reach
 from mystocks_dagster.sources.registry import declarations, open_source
+from mystocks_dagster.sources.zips import DamagedZip, opened_zip
 
 _BARS = "daily_bars"
 #: Costs of an offer from the cheapest to the most expensive; the other units do not fill a whole market.
@@ -123,7 +124,7 @@ def _recognised(path: Path) -> str:
 
 def _names(path: Path) -> list[str]:
     try:
-        with ZipFile(path) as archive:
+        with opened_zip(path) as archive:
             return archive.namelist()
-    except (OSError, ValueError) as error:
+    except DamagedZip as error:
         raise InvalidParams(f"{path} cannot be read ({error}).") from error

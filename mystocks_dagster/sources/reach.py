@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from mystocks_dagster.errors import SourceUnavailable
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.declaration import SourceDeclaration
+from mystocks_dagster.sources.host_notes import host_notes
 from mystocks_dagster.sources.hosts import HostLimiter
 from mystocks_dagster.sources.registry import declarations, open_source
 
@@ -36,7 +37,7 @@ def _connected(declaration: SourceDeclaration, settings: Settings) -> str:
         reasons = [_unreachable(parts.hostname or "", parts.port or 80)]
         target = f"the stand-in at {stand_in}"
     else:
-        limiter = HostLimiter(settings.dagster_home / "hosts")
+        limiter = HostLimiter(host_notes(settings))
         with ThreadPoolExecutor(len(hosts)) as pool:
             bans = [limiter.ban_notice(host.partition(":")[0]) for host in hosts]
             reasons = bans + list(pool.map(_unreachable_host, hosts))

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mystocks_dagster.errors import UnknownName
-from mystocks_dagster.settings import Settings, source_names
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.source_choice import source_names
 from mystocks_dagster.sources.declaration import SourceDeclaration
 
 if TYPE_CHECKING:  # importing polars takes 0.4 s, which a caller that needs only names does not wait for

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.sources.host_notes import host_notes
 from mystocks_dagster.sources.hosts import HostLimiter, rule_of
 from mystocks_dagster.sources.upstream_responses import UpstreamFault, UpstreamRequest, UpstreamResponse, read_response
 
@@ -152,10 +153,9 @@ def installed(settings: Settings, retry: RetrySettings | None = None) -> Generat
     from requests.adapters import HTTPAdapter
 
     retry = retry or RetrySettings.from_settings(settings)
-    folder = settings.dagster_home / "hosts"
-    if settings.upstream:
-        folder /= urlsplit(settings.upstream).netloc.replace(":", "_")
-    transport = RecordingTransport(HostLimiter(folder, gaps=retry.gaps), retry, settings.upstream)
+    stand_in = urlsplit(settings.upstream).netloc.replace(":", "_") if settings.upstream else ""
+    limiter = HostLimiter(host_notes(settings, stand_in), gaps=retry.gaps)
+    transport = RecordingTransport(limiter, retry, settings.upstream)
 
     with _LOCK:
         original = HTTPAdapter.send

@@ -12,7 +12,8 @@ from html import unescape
 from io import BytesIO
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
-from zipfile import BadZipFile, ZipFile
+
+from mystocks_dagster.sources.zips import DamagedZip, opened_zip
 
 #: HTTP statuses that refuse a client; 456 is Sina's own.
 _REFUSED = frozenset({401, 403, 407, 418, 429, 451, 456})
@@ -155,9 +156,9 @@ def _broken_unless(valid: object, expected: str, content: bytes) -> UpstreamFaul
 def _szse(content: bytes) -> UpstreamFault | None:
     """Return the fault of a spreadsheet whose only row says that there are none."""
     try:
-        with ZipFile(BytesIO(content)) as sheet:
+        with opened_zip(BytesIO(content)) as sheet:
             texts = b"".join(sheet.read(name) for name in sheet.namelist() if name.endswith(".xml"))
-    except (BadZipFile, OSError):
+    except DamagedZip:
         return UpstreamFault("broken", f"sent a truncated spreadsheet: {_start(content)}")
     return (
         UpstreamFault("empty", "has no rows of that day")

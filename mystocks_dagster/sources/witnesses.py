@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from mystocks_dagster.market.witnesses import COMPARED, WITNESS_TABLES
+from mystocks_dagster.market.witnesses import COMPARED, EX_DAYS, WITNESS_TABLES
 from mystocks_dagster.sources.declaration import Offer
 from mystocks_dagster.sources.preference import preferred
 from mystocks_dagster.sources.registry import declarations
@@ -58,6 +58,12 @@ def covers(witness: Witness, day: date, newest: date) -> bool:
     """Return whether a witness can have that day; `newest` is the latest closed trading day."""
     reach = {"all": date.min, "recent": newest - RECENT, "latest": newest}
     return day >= reach[witness.offer.past]
+
+
+def states_ex_days(table: str) -> tuple[str, ...]:
+    """Return the real sources that say of which stocks a table must have a row on a day."""
+    names = (name for name, source in declarations().items() if source.world == "real")
+    return tuple(name for name in names if table in EX_DAYS and declarations()[name].offers_of(EX_DAYS[table]))
 
 
 def compared_tables() -> tuple[str, ...]:

@@ -65,7 +65,12 @@ def _by_symbol(rules: Any, rows: pl.DataFrame, since: date, bars: int | None) ->
     # A row with so many rows of its symbol before it depends on these only: what other symbol is above does not matter.
     numbered = rows.with_columns(_number=_numbers(rows["symbol"]))
     later = _sides(rules, numbered, since, None, pl.col("_number") >= bars)
-    first = _sides(rules, rows.filter(numbered["_number"] < bars), since, "symbol")
+    few = numbered.lazy().filter(pl.col("_number") < bars)
+    # Of most symbols none of the first rows is wanted.
+    young = few.filter(pl.col("date") >= since).select(pl.col("symbol").unique()).collect()["symbol"]
+    first = _sides(
+        rules, few.filter(pl.col("symbol").is_in(young.implode())).drop("_number").collect(), since, "symbol"
+    )
     return pl.concat([*later, *first])
 
 

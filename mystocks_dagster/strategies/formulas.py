@@ -1,16 +1,14 @@
 """Formulas of 通达信 in strategies: texts as parameters, checked at load, and their values as columns."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 import polars as pl
 from pydantic import AfterValidator
 
 from mystocks_dagster.market.formulas.bars import BARS, DAY
-from mystocks_dagster.market.formulas.functions import FUNCTIONS
+from mystocks_dagster.market.formulas.foresight import problems_of_foresight
 from mystocks_dagster.market.formulas.parser import parse_formula
-from mystocks_dagster.market.formulas.problems import FormulaError, FormulaProblem
-from mystocks_dagster.market.formulas.syntax import Call, walk
+from mystocks_dagster.market.formulas.problems import FormulaError
 from mystocks_dagster.market.formulas.syntax import Formula as Tree
 from mystocks_dagster.taskfile.schedule import fault
 
@@ -25,17 +23,9 @@ def parse(text: str) -> Tree:
         FormulaError: The text is not a formula, or it looks ahead.
     """
     tree = parse_formula(text)
-    if problems := list(_looking_ahead(tree)):
+    if problems := list(problems_of_foresight(tree, "A strategy knows no later day.")):
         raise FormulaError("formula", problems, text)
     return tree
-
-
-def _looking_ahead(tree: Tree) -> Iterator[FormulaProblem]:
-    for statement in tree.statements:
-        for part in walk(statement.expression):
-            if isinstance(part, Call) and FUNCTIONS[part.function].looks_ahead:
-                message = f"{part.function} looks ahead: its value on a day depends on later days"
-                yield FormulaProblem(part.position, message, "A strategy knows no later day.", len(part.function))
 
 
 def _check(text: str) -> str:

@@ -1,19 +1,17 @@
 """Atomic replacement of files, and the lock for their editors."""
 
-import fcntl
 import os
 import re
 import tempfile
-import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.shared.file_lock import take_lock
 
 #: Seconds to wait for other editors; each holds the lock for a second or two, and several may wait.
 _PATIENCE = 60.0
-_POLL_SECONDS = 0.02
 
 
 @contextmanager
@@ -41,30 +39,6 @@ def locked(path: Path, patience: float | None = None) -> Generator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def take_lock(descriptor: int, patience: float, *, shared: bool = False) -> bool:
-    """Lock an open file; return False if another process keeps it locked.
-
-    Args:
-        descriptor: The open file; the lock is held until it is closed.
-        patience: Seconds to wait for the holder of the lock.
-        shared: Whether other readers may hold it at the same time.
-
-    Raises:
-        OSError: The file system does not support locks.
-    """
-    deadline = time.monotonic() + patience
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    while True:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(_POLL_SECONDS)
-        else:
-            return True
 
 
 def tidy(path: Path) -> None:

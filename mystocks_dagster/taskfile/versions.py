@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.taskfile import atomic_files
-from mystocks_dagster.taskfile.names import dagster_name
+from mystocks_dagster.taskfile.names import dagster_name, mark_valid
 from mystocks_dagster.taskfile.problems import Fault, Problem, TaskFileError, path_text
 from mystocks_dagster.taskfile.reader import Version, load_document
 from mystocks_dagster.taskfile.yaml.document import SECTIONS, Document, Raw, Section, with_defaults
@@ -71,6 +71,8 @@ def load_version(
         copy["source"], copy["head"], entries, lambda fault, owner: _problem(copy["source"], entries, fault, owner)
     )
     needed = _needed(document, only) if only else None
+    # Checked when the copy was stored; a check imports the tables, which takes longer than all the rest.
+    mark_valid(raw.id for section in entries.values() for raw in section if raw.id and raw.id not in copy["broken"])
     writes, also_writes = (
         {label: tuple(tables) for label, tables in copy.get(key, {}).items()} for key in ("writes", "also_writes")
     )

@@ -60,6 +60,7 @@ class AdmissionResult:
         changes: The rows whose previous close is unknown, or not the close of the bar before, see `Neighbours.changes`;
             None if they were not looked for.
         unseen: By day, other symbols of the stock list of which a snapshot has no row, not even a suspended one.
+        notes: What was not looked at, and why, as sentences.
     """
 
     rows: pl.DataFrame
@@ -69,6 +70,7 @@ class AdmissionResult:
     paused: dict[date, list[str]] = field(default_factory=dict)
     changes: pl.DataFrame | None = None
     unseen: dict[date, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date, whole: bool) -> AdmissionResult:
@@ -110,7 +112,9 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
             lacking = lacking.with_columns(how=pl.col("how").replace("moved", PAUSED))
         admitted.paused = _by_day(lacking.filter(pl.col("how") == PAUSED))
         lacking = lacking.filter(pl.col("how") != PAUSED, ~pl.col("date").is_in(list(refused)))
-        admitted.absent = _by_day(_not_delisted(lake, source, lacking, neighbours.loaded)) if lacking.height else {}
+        admitted.absent = (
+            _by_day(_not_delisted(lake, source, lacking, neighbours.loaded, admitted.notes)) if lacking.height else {}
+        )
         if not source.has_history and newest in days and newest not in refused:
             admitted.unseen = _unseen(source, frame, newest, admitted)
     return admitted
@@ -118,10 +122,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
 
 def _unseen(source: MarketSource, frame: pl.DataFrame, day: date, admitted: AdmissionResult) -> dict[date, list[str]]:
     """Return the symbols on the source's own stock list of which its snapshot of `day` has no row."""
-    try:
-        listed = source.stocks(include_delisted=False) if "stocks" in source.offers else None
-    except (NotOffered, SourceError):
-        return {}
+    listed = _stated_list(source, admitted.notes, include_delisted=False)
     if listed is None:
         return {}
     begun = pl.col("list_date").is_null() | (pl.col("list_date") <= day)
@@ -188,10 +189,25 @@ def _by_day(lacking: pl.DataFrame) -> dict[date, list[str]]:
     return dict(lacking.group_by("date").agg(pl.col("symbol").unique().sort()).sort("date").iter_rows())
 
 
-def _not_delisted(lake: Lake, source: MarketSource, lacking: pl.DataFrame, loaded: pl.Series) -> pl.DataFrame:
+def _stated_list(source: MarketSource, notes: list[str], *, include_delisted: bool) -> pl.DataFrame | None:
+    """Return the source's own stock list; None if it has none. Add a sentence to `notes` if it cannot be read."""
+    if "stocks" not in source.offers:
+        return None
+    try:
+        return source.stocks(include_delisted=include_delisted)
+    except NotOffered:
+        return None
+    except SourceError as error:
+        notes.append(f"The bars were not compared with the stock list of {source.name}: {error}")
+        return None
+
+
+def _not_delisted(
+    lake: Lake, source: MarketSource, lacking: pl.DataFrame, loaded: pl.Series, notes: list[str]
+) -> pl.DataFrame:
     """Leave out the symbols that are known to be delisted."""
     ended = pl.col("how") == "ended"
-    listed = _listing(lake, source)
+    listed = _listing(lake, source, notes)
     if listed is None:
         return lacking.filter(~ended | (pl.col("date") >= loaded.tail(RECENT).min()))
     joined = lacking.join(listed, on="symbol", how="left")
@@ -199,15 +215,11 @@ def _not_delisted(lake: Lake, source: MarketSource, lacking: pl.DataFrame, loade
     return joined.filter(~delisted)
 
 
-def _listing(lake: Lake, source: MarketSource) -> pl.DataFrame | None:
+def _listing(lake: Lake, source: MarketSource, notes: list[str]) -> pl.DataFrame | None:
     """Return `symbol`, `delist_date` and `listed` of the source's or the stored stock list; None without either."""
-    try:
-        if "stocks" in source.offers:
-            frame = source.stocks(include_delisted=source.has_history)
-        else:
-            frame = lake.read("stocks", columns=["symbol", "delist_date"]) if lake.exists("stocks") else None
-    except (NotOffered, SourceError):
-        return None
+    frame = _stated_list(source, notes, include_delisted=source.has_history)
+    if frame is None and lake.exists("stocks"):
+        frame = lake.read("stocks", columns=["symbol", "delist_date"])
     if frame is None or frame.is_empty():
         return None
     return frame.select("symbol", "delist_date", listed=pl.lit(value=True))

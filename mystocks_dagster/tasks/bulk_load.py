@@ -18,7 +18,8 @@ from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.protocol import Progress
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.admission import admit
-from mystocks_dagster.tasks.bars import bars_result, store_days
+from mystocks_dagster.tasks.bars import store_days
+from mystocks_dagster.tasks.bars_result import bars_result
 from mystocks_dagster.tasks.findings import abbreviate, describe_findings
 from mystocks_dagster.tasks.known_days import KnownDays
 from mystocks_dagster.tasks.run import TaskResult

@@ -22,8 +22,8 @@ from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.chain import first_of
 from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource, StatementTable
-from mystocks_dagster.tasks.bars import bars_result
 from mystocks_dagster.tasks.bars_chain import first_day, load_from_members
+from mystocks_dagster.tasks.bars_result import bars_result
 from mystocks_dagster.tasks.corporate_actions import (
     describe_differences,
     fetch_actions_from_first,

@@ -1,6 +1,7 @@
 """Compare the stored rows of a dataset with its witness, a table of the same numbers from another source."""
 
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -9,6 +10,7 @@ import polars as pl
 from mystocks_dagster.datasets import registry
 from mystocks_dagster.datasets.model import Witness
 from mystocks_dagster.datasets.reader import Dataset
+from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.comparisons import record_comparison
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
@@ -70,6 +72,31 @@ def _record(dataset: Dataset, witness: Witness, lake: Lake, day: date, rows: pl.
     sources = _names(rows["source"], dataset.table.name), _names(rows["source_b"], witness.table)
     record_comparison(lake, dataset.table.name, day, sources, result)
     return result
+
+
+def sampled(symbols: Iterable[str], size: int, seed: str) -> list[str]:
+    """Return some symbols, the same ones for the same seed."""
+    every = sorted(symbols)
+    return sorted(random.Random(seed).sample(every, min(size, len(every))))
+
+
+def sample_of(dataset: Dataset, lake: Lake, day: date) -> list[str]:
+    """Return the symbols of a trading day's sample; empty if the dataset declares none.
+
+    Raises:
+        TableMissing: The table that the dataset witnesses is not stored yet.
+    """
+    witness = dataset.spec.witness
+    if witness is None or witness.sample is None:
+        return []
+    if not lake.exists(witness.table):
+        raise TableMissing(
+            f"The dataset {dataset.name} witnesses a sample of {witness.table}, and there is no table {witness.table} "
+            "yet: run the task that writes it before this one, or name symbols."
+        )
+    symbols = lake.read(witness.table, columns=["symbol"])["symbol"].unique()
+    held = (symbol for symbol in symbols if symbol[-2:] in witness.exchanges)
+    return sampled(held, witness.sample, f"{dataset.name} {day}")
 
 
 def witnessing() -> Iterator[Dataset]:

@@ -14,7 +14,8 @@ from mystocks_dagster.errors import InvalidParams, MyStocksError, NotOffered, So
 from mystocks_dagster.lake.loads import forget_missing, record_days, was_loaded
 from mystocks_dagster.lake.quarantine import has_quarantined_rows, keys_of
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.settings import AUTO
+from mystocks_dagster.market import clock
+from mystocks_dagster.source_choice import AUTO
 from mystocks_dagster.sources.akshare import SOURCE as AKSHARE
 from mystocks_dagster.sources.checked import CheckedSource, RejectedRows, take_findings
 from mystocks_dagster.sources.dataset_source import DatasetSource
@@ -22,7 +23,7 @@ from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.dataset_days import sync_days
-from mystocks_dagster.tasks.dataset_witness import WRITTEN, with_agreement
+from mystocks_dagster.tasks.dataset_witness import WRITTEN, sample_of, with_agreement
 from mystocks_dagster.tasks.findings import no_valid_rows, stored_result
 from mystocks_dagster.tasks.param_types import Day, Symbols, WindowParams
 from mystocks_dagster.tasks.parts import requests_of, run_parts
@@ -124,10 +125,11 @@ def _open(dataset: Dataset, params: DatasetSync, run: TaskRun, lake: Lake) -> Ma
         if dataset.table.name not in source.offers:
             raise NotOffered(f"{source.name} has no {dataset.table.name}: the dataset {dataset.name} is from akshare.")
         return source
-    if dataset.spec.asked_by == "symbol" and not params.symbols:
+    symbols = params.symbols or sample_of(dataset, lake, clock.now().date())
+    if dataset.spec.asked_by == "symbol" and not symbols:
         raise InvalidParams(f"The source of {dataset.name} is asked by symbol; give the task `symbols: [600519.SH]`.")
     each = _each(dataset, lake)
-    return CheckedSource(DatasetSource(dataset, run.settings, symbols=params.symbols or (), each=each))  # ty: ignore[invalid-argument-type]
+    return CheckedSource(DatasetSource(dataset, run.settings, symbols=symbols, each=each))  # ty: ignore[invalid-argument-type]
 
 
 def _references(dataset: Dataset) -> dict[str, tuple[str, str]]:

@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 
 from mystocks_dagster.lake.changed_rows import changed_rows
+from mystocks_dagster.lake.data_files import data_files
 from mystocks_dagster.lake.indicator_state import Stored
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import Version
@@ -138,5 +139,14 @@ def _is_stored(lake: Lake, work: Work, update: Update) -> bool:
     """Return whether the stored rows from the day `since` on are those of the update."""
     if update.since == date.max:
         return True
+    if _has_a_later_day(lake, work.table, update.rows):
+        return False
     stored = lake.read(work.table, start=update.since).select(update.rows.columns)
     return stored.sort("symbol", "date").equals(update.rows.sort("symbol", "date"))
+
+
+def _has_a_later_day(lake: Lake, table: str, rows: pl.DataFrame) -> bool:
+    """Return whether rows have a later day than the stored ones, as far as the log says it."""
+    opened, day = lake.log(table), rows["date"].max()
+    lasts = [file.last for file in data_files(opened, lake.schema_of(table))] if opened is not None else [None]
+    return isinstance(day, date) and all(last is not None and last < day for last in lasts)

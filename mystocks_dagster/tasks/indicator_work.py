@@ -125,9 +125,9 @@ class Work:
         """Add the columns that the stored table lacks, and return its contract."""
         own = table_of(self.table).dtypes
         added = [
-            Column(column, pl.Float64, f"{item.name}: {' '.join(item.text.split())}", null=True)
+            Column(column, pl.Float64, about, null=True)
             for item in self.calculations
-            for column in item.columns.values()
+            for column, about in item.about.items()
             if column not in own
         ]
         if added:

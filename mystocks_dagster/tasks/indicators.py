@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import polars as pl
@@ -25,6 +24,7 @@ from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
 from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
 from mystocks_dagster.tasks.indicator_work import Work, joined
+from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import Symbols, TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
 from mystocks_dagster.tasks.stages import StageTimes
@@ -81,22 +81,27 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
         TableMissing: There are no bars yet.
         LakeError: None of the symbols has bars.
     """
-    lake = run.lake()
+    lake, rows = run.lake(), Counter[str]()
     derive_unknown(lake)
+    tables = tuple(f"indicators_{period}" for period in dict.fromkeys(params.periods))
+    return unless_overtaken(lake, tables, lambda: _calculate(lake, params, run, rows), run.logger)
+
+
+def _calculate(lake: Lake, params: IndicatorParams, run: TaskRun, rows: Counter[str]) -> TaskResult:
+    """Calculate what is stale, and add the written rows by table to `rows`."""
     inputs = versions(lake, ("daily_bars", "adjust_events", *identity_inputs(lake)))
     doubtful = find_doubts(lake, symbols=params.symbols)
     code = tables_of(calculate_technical_indicators).code_version or ""
     calculations = chosen_calculations(params.indicators)
     works = [part for period in dict.fromkeys(params.periods) for part in Work(period, calculations, code).parts()]
     extent, times = stored_extent(lake), StageTimes()
+    without: list[str] = []
     if params.symbols:
         without = _without_traded_bars(lake, params.symbols)
-        rows = Counter[str]()
         for work in works:
             rows[work.table] += recompute(lake, work, params.symbols)
     else:
-        without = []
-        rows = _calculated(lake, works, inputs, extent, params, run, times)
+        _calculate_all(lake, works, inputs, extent, params, run, times, rows)
     if not any(rows.values()):
         return _result({}, doubtful, without, f"Already complete up to {extent.last}.")
     message = f"{sum(rows.values())} rows up to {extent.last}."
@@ -118,7 +123,7 @@ def _without_values(lake: Lake, works: Sequence[Work], extent: Extent) -> str:
     return f"No symbol has a value of {names}: a window is longer than the stored history, or an input is not stored."
 
 
-def _calculated(
+def _calculate_all(
     lake: Lake,
     works: Sequence[Work],
     inputs: Sequence[Version],
@@ -126,35 +131,36 @@ def _calculated(
     params: IndicatorParams,
     run: TaskRun,
     times: StageTimes,
-) -> dict[str, int]:
+    rows: Counter[str],
+) -> None:
     """Calculate what is stale: from the stored state where that is possible, else from the first bar on."""
     stale = works if params.force else [work.without(work.fresh(lake, inputs)) for work in works]
     stale = [work for work in stale if work.calculations]
-    rows: dict[str, int] = {}
+    # The years of all periods: it does not change when a period must be calculated from its first year on.
+    years = max(1, len(extent.years))
+    total = years * len(stale)
     rebuilds: list[Work] = []
-    for done, work in enumerate(stale):
-        run.report_progress(done, len(stale), f"{work.period} indicators")
+    for place, work in enumerate(stale):
+        run.report_progress(years * (place - len(rebuilds)), total, f"{work.period} indicators")
         with times.of(f"{work.period}, new bars"):
             carried = None if params.force else carry(lake, work, inputs, extent)
         if carried is None:
             rebuilds.append(work)
         else:
-            rows[work.table] = rows.get(work.table, 0) + carried
+            rows[work.table] += carried
+    rest = years * len(rebuilds)
     if rebuilds := joined(rebuilds):
         names = ", ".join(dict.fromkeys(item.name for work in rebuilds for item in work.calculations))
         run.logger.info("Calculating %s from the first of %d bars on", names, extent.rows)
         run.logger.info("The first calculation on a machine compiles the formulas, which takes about ten seconds")
-        progress = partial(_report_rebuild, run)
+
+        def report(done: int, pieces: int) -> None:
+            run.report_progress(total - rest + rest * done // pieces, total, "indicators from the first bar on")
+
         with times.of("from the first bar on"):
-            rebuilt = rebuild(lake, rebuilds, inputs, extent, progress)
-        rows |= {table: rows.get(table, 0) + count for table, count in rebuilt.items()}
+            rows.update(rebuild(lake, rebuilds, inputs, extent, report))
     if stale:
-        run.report_progress(len(stale), len(stale), "stored")
-    return rows
-
-
-def _report_rebuild(run: TaskRun, done: int, total: int) -> None:
-    run.report_progress(done, total, "indicators from the first bar on")
+        run.report_progress(total, total, "stored")
 
 
 def _without_traded_bars(lake: Lake, symbols: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.settings import source_choices, split_sources
+from mystocks_dagster.source_choice import source_choices, split_sources
 from mystocks_dagster.sources.preference import choice_fault
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Screens of the market as a task: which symbols pass a formula on a day, stored in the table `screens`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated
 
@@ -10,12 +10,13 @@ from pydantic import AfterValidator, Field
 
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.periods import Period
-from mystocks_dagster.market.tables.research import SCREENS
+from mystocks_dagster.market.tables.research import SCREEN_RUNS, SCREENS
 from mystocks_dagster.screens.condition import read_condition
 from mystocks_dagster.screens.screen import ScreenResult, screen
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.formula_choice import NamedFormula
 from mystocks_dagster.tasks.located_faults import located
+from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import Day, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 
@@ -47,11 +48,12 @@ class ScreenParams(TaskParams):
     day: Day = Field(default=None, description="The trading day; empty: the newest stored one.")
 
 
-@declares(writes=("screens",), reads=("daily_bars", "adjust_events", "stocks"))
+@declares(writes=("screens", "screen_runs"), reads=("daily_bars", "adjust_events", "stocks"))
 def screen_market(params: ScreenParams, run: TaskRun) -> TaskResult:
     """Screen the whole market with each formula, and store the symbols that pass with the values of the formula.
 
-    The result of the same screen on the same day is replaced; other screens and days stay.
+    The result of the same screen on the same day is replaced; other screens and days stay. The table `screen_runs` says
+    which screens ran on a day, so that one that nobody passed differs from one that did not run.
 
     Raises:
         TableMissing: There are no bars yet.
@@ -65,10 +67,33 @@ def screen_market(params: ScreenParams, run: TaskRun) -> TaskResult:
         results[item.name] = result
         run.logger.info("%s on %s: %d of %d symbols pass", item.name, result.day, result.passed, result.screened)
     day = next(iter(results.values())).day
-    content = _completed(lake, day, [_stored(name, result) for name, result in results.items()], [*results])
-    lake.replace_days("screens", content, [day])
+
+    def store() -> None:
+        content = _completed(lake, day, [_stored(name, result) for name, result in results.items()], [*results])
+        lake.replace_days("screens", content, [day])
+
+    unless_overtaken(lake, ("screens",), store, run.logger)
+    lake.upsert("screen_runs", _runs(results))
     run.report_progress(len(results), len(results), "stored")
     return _result(results)
+
+
+def _runs(results: Mapping[str, ScreenResult]) -> pl.DataFrame:
+    """Return a row for each screen that ran."""
+    rows = [
+        {
+            "screen": name,
+            "date": result.day,
+            "passed": result.passed,
+            "screened": result.screened,
+            "without_values": result.without_values,
+            "doubtful": len(result.doubtful),
+            "period": result.period,
+            "formula": result.formula,
+        }
+        for name, result in results.items()
+    ]
+    return SCREEN_RUNS.typed(pl.DataFrame(rows))
 
 
 def _stored(name: str, result: ScreenResult) -> pl.DataFrame:
@@ -107,7 +132,7 @@ def _result(results: dict[str, ScreenResult]) -> TaskResult:
     return TaskResult(
         status="partial_success" if doubtful else "success",
         message=" ".join([f"{some.day}, {some.screened:,} symbols: {passed} pass.", *notes]),
-        rows={"screens": sum(counts.values())},
+        rows={"screens": sum(counts.values()), "screen_runs": len(counts)},
         failed_items=tuple(doubtful),
         metadata={"passed": counts, "day": some.day.isoformat()},
     )

@@ -1,8 +1,9 @@
 """The stored rows of one table and trading day, with the sources that gave them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import polars as pl
 
@@ -56,7 +57,16 @@ def stored_day(lake: Lake, table: str, day: date | None) -> StoredDay | None:
     entries = entries.tail(1) if day is None else entries.filter(pl.col("date") == day)
     if entries.is_empty():
         return None
-    entry = entries.row(0, named=True)
+    return _of_entry(lake, table, entries.row(0, named=True))
+
+
+def known_day(lake: Lake, table: str, day: date) -> StoredDay | None:
+    """Return the stored rows of a day that is complete, also if it has none; None if it is not."""
+    entries = load_entries(lake, table).filter("complete", pl.col("date") == day)
+    return None if entries.is_empty() else _of_entry(lake, table, entries.row(0, named=True))
+
+
+def _of_entry(lake: Lake, table: str, entry: Mapping[str, Any]) -> StoredDay:
     rows = TABLES[table].empty()
     if lake.exists(table):
         rows = lake.read(table, start=entry["date"], end=entry["date"])

@@ -1,6 +1,6 @@
 """Signals of strategies, the shipped and the project's own, from the daily indicators and bars."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -11,6 +11,8 @@ from pydantic import Field, ValidationError
 from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.identity import identity_inputs
+from mystocks_dagster.lake.layout import row_order
+from mystocks_dagster.lake.matching import with_columns_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import BEGINNING, Version, stale_since, versions, watermarks
 from mystocks_dagster.market import limit_columns, statement_factors
@@ -20,16 +22,20 @@ from mystocks_dagster.strategies.choices import Choice, Entries, choice_of
 from mystocks_dagster.strategies.evaluation import signals_of
 from mystocks_dagster.strategies.registry import DEFAULT
 from mystocks_dagster.tags import State
-from mystocks_dagster.tasks import strategy_rows, strategy_statements
+from mystocks_dagster.tasks import strategy_rows, strategy_statements, strategy_stretches
 from mystocks_dagster.tasks.changes import write_changes
+from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
 from mystocks_dagster.tasks.stages import StageTimes
-from mystocks_dagster.tasks.strategy_rows import Needs, read_rows
+from mystocks_dagster.tasks.strategy_rows import Needs
+from mystocks_dagster.tasks.strategy_stretches import read_stretches
 
 _COMPUTING = (columns, conditions, evaluation, formulas, ranking)
-_READING = (strategy_rows, strategy_statements, limit_columns, statement_factors)
+_READING = (strategy_rows, strategy_statements, strategy_stretches, limit_columns, statement_factors)
 _ENGINE = (*_COMPUTING, *_READING)
+#: More days since 1970 than a date of a lake has.
+_MOST_DAYS = 1_000_000
 
 
 class SignalParams(TaskParams):
@@ -72,6 +78,10 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
         InvalidParams: The code of a strategy failed.
     """
     lake = run.lake()
+    return unless_overtaken(lake, ("signals",), lambda: _calculate(lake, params, run), run.logger)
+
+
+def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     engine = tables_of(calculate_strategy_signals).code_version
     pieces = [_piece(lake, choice, f"{engine}", force=params.force) for choice in params.choices]
     stale = [piece for piece in pieces if piece.since]
@@ -112,34 +122,39 @@ def _piece(lake: Lake, choice: Choice, engine: str, *, force: bool) -> _Piece:
 
 def _content(lake: Lake, stale: Sequence[_Piece], since: date, times: StageTimes) -> pl.DataFrame:
     """Return the whole content of the table from the day `since` on."""
-    computed = _computed(lake, stale, times)
-    with times.of("raw closes"):
-        fresh = _with_raw_close(lake, computed, since).select(*SIGNALS.dtypes)
-    if not lake.exists("signals"):
-        return fresh
-    kept = pl.lit(True)
-    for piece in stale:
-        kept &= ~((pl.col("strategy") == piece.choice.label) & (pl.col("date") >= piece.since))
-    stored = lake.scan("signals", columns=list(SIGNALS.dtypes), start=since).filter(kept)
-    with translate_errors(lake.location):
-        return pl.concat([fresh, stored.collect()])
+    frames = [SIGNALS.empty(), *_computed(lake, stale, times)]
+    if lake.exists("signals"):
+        kept = pl.lit(True)
+        for piece in stale:
+            kept &= ~((pl.col("strategy") == piece.choice.label) & (pl.col("date") >= piece.since))
+        stored = lake.scan("signals", columns=list(SIGNALS.dtypes), start=since).filter(kept)
+        with translate_errors(lake.location):
+            frames.append(stored.collect())
+    with times.of("sort"):
+        return _sorted(pl.concat(frames))
 
 
-def _computed(lake: Lake, stale: Sequence[_Piece], times: StageTimes) -> pl.DataFrame:
-    """Return the signals of each strategy from its first stale day on; strategies that read the same days read once."""
-    groups: dict[tuple[date | None, date], list[_Piece]] = {}
+def _computed(lake: Lake, stale: Sequence[_Piece], times: StageTimes) -> Iterator[pl.DataFrame]:
+    """Yield the signals of each strategy from its first stale day on; strategies that read the same days read once."""
+    groups: dict[tuple[date | None, date, bool], list[_Piece]] = {}
     for piece in stale:
         needs = piece.needs
-        groups.setdefault((needs.start, needs.since) if needs.start else (None, BEGINNING), []).append(piece)
-    frames = []
+        key = (needs.start, needs.since) if needs.start else (None, BEGINNING)
+        groups.setdefault((*key, needs.bars is None), []).append(piece)
     for pieces in groups.values():
-        needs = _common(pieces)
-        with times.of("read"):
-            rows = read_rows(lake, [piece.choice for piece in pieces], needs)
-        for piece in pieces:
-            with times.of(piece.choice.label):
-                frames.append(signals_of(piece.choice, rows, piece.since or BEGINNING, trusting=True))
-    return pl.concat([frame.with_columns(pl.col("symbol").cast(pl.String)) for frame in frames])
+        stretches = read_stretches(lake, [piece.choice for piece in pieces], _common(pieces))
+        while True:
+            with times.of("read"):
+                stretch = next(stretches, None)
+            if stretch is None:
+                break
+            frames = []
+            for piece in pieces:
+                with times.of(piece.choice.label):
+                    since = max(piece.since or BEGINNING, stretch.since)
+                    frames.append(signals_of(piece.choice, stretch.rows, since, trusting=True))
+            with times.of("raw closes"):
+                yield _with_raw_close(pl.concat(frames), stretch.bars)
 
 
 def _common(pieces: Sequence[_Piece]) -> Needs:
@@ -150,12 +165,23 @@ def _common(pieces: Sequence[_Piece]) -> Needs:
     return Needs(names, min(piece.needs.since for piece in pieces), longest)
 
 
-def _with_raw_close(lake: Lake, signals: pl.DataFrame, since: date) -> pl.DataFrame:
+def _with_raw_close(signals: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """Add the raw close; signals of a bar that was removed since the indicators were calculated are dropped."""
-    bars = lake.scan("daily_bars", columns=["symbol", "date", "close"], start=since)
-    with translate_errors(lake.location):
-        # The many bars are compared with the few signals, not the other way round.
-        return bars.join(signals.lazy(), on=["symbol", "date"]).collect().sort("symbol", "date", "strategy", "side")
+    known = with_columns_of(signals, bars).drop_nulls("close")
+    return known.with_columns(pl.col("symbol").cast(pl.String)).select(*SIGNALS.dtypes)
+
+
+def _sorted(signals: pl.DataFrame) -> pl.DataFrame:
+    """Return signals in the order of a data file. One number for each row sorts in a fifth of the time of its texts."""
+    place = pl.lit(0, pl.Int64)
+    for name in row_order(SIGNALS):
+        values = signals[name]
+        if values.dtype == pl.String:
+            names = values.unique().sort()
+            place = place * len(names) + pl.col(name).cast(pl.Enum(names)).to_physical()
+        else:
+            place = place * _MOST_DAYS + pl.col(name).to_physical()
+    return signals.sort(place)
 
 
 def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int) -> TaskResult:
@@ -172,5 +198,16 @@ def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int) -> TaskRe
         message=" ".join(filter(None, [message, describe_doubts(doubtful)])),
         rows={} if idle else {"signals": rows},
         failed_items=tuple(doubt.symbol for doubt in doubtful),
-        metadata={"signals": counts},
+        metadata={"signals": counts, "new_day_reads": _reads_of_a_new_day(params.choices)},
     )
+
+
+def _reads_of_a_new_day(choices: Sequence[Choice]) -> dict[str, str]:
+    """Return what each strategy reads of each symbol for a new day, in words."""
+    return {choice.label: _reach(choice.bars_needed) for choice in choices}
+
+
+def _reach(earlier: int | None) -> str:
+    if earlier is None:
+        return "all bars: it states no lookback"
+    return f"the last {earlier + 1} bars" if earlier else "the last bar"

@@ -1,16 +1,18 @@
 """The rows that strategies read: one for each day on which a stock traded, sorted by symbol and date."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import polars as pl
 
-from mystocks_dagster.errors import TableMissing
+from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.excerpts import suggest
-from mystocks_dagster.lake.sorting import collect_sorted
+from mystocks_dagster.lake.matching import with_columns_of
+from mystocks_dagster.lake.sorting import sort_by_symbol
 from mystocks_dagster.lake.stock_names import with_known_st
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.catalogue.calculation import LOOKS_AHEAD
 from mystocks_dagster.market.limit_columns import with_limits
 from mystocks_dagster.strategies.choices import Choice
 from mystocks_dagster.strategies.columns import (
@@ -58,12 +60,10 @@ def read_rows(lake: Lake, choices: Sequence[Choice], needs: Needs) -> pl.DataFra
     Raises:
         TableMissing: A column does not exist, or has no values.
     """
-    _check_columns(lake, choices)
-    rows = _rows(lake, needs.columns, start=needs.start)
-    if needs.start and needs.bars and (short := _short(rows, needs)):
-        earlier = _rows(lake, needs.columns, end=needs.start - timedelta(days=1), symbols=short)
-        rows = _joined(earlier, rows)
-    _check_values(rows, choices)
+    check_columns(lake, choices)
+    stored = with_short(lake, read_stored(lake, needs.columns, start=needs.start), needs)
+    rows = completed(lake, sort_by_symbol(stored), needs.columns)
+    refuse_empty(empty_columns(rows, choices), choices)
     return rows
 
 
@@ -75,47 +75,64 @@ def read_all(
     Raises:
         TableMissing: A column that one of the strategies reads does not exist, or has no values.
     """
-    _check_columns(lake, choices)
+    check_columns(lake, choices)
     newest = lake.head(INDICATORS, 1)["date"].item()
-    rows = _rows(lake, columns, start=newest - timedelta(days=366 * years), symbols=symbols)
-    _check_values(rows, choices)
+    stored = read_stored(lake, columns, start=newest - timedelta(days=366 * years), symbols=symbols)
+    rows = completed(lake, sort_by_symbol(stored), columns)
+    refuse_empty(empty_columns(rows, choices), choices)
     return rows
 
 
-def _short(rows: pl.DataFrame, needs: Needs) -> list[str]:
-    """Return the symbols with fewer bars before the first wanted day than are needed."""
-    before = rows.group_by("symbol").agg(bars=(pl.col("date") < needs.since).sum())
-    return before.filter(pl.col("bars") < needs.bars)["symbol"].cast(pl.String).to_list()
-
-
-def _joined(earlier: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    texts = [frame.with_columns(pl.col("symbol").cast(pl.String)) for frame in (earlier, rows)]
-    both = pl.concat(texts)
-    names = pl.Enum(both["symbol"].unique().sort())
-    return both.with_columns(pl.col("symbol").cast(names)).sort("symbol", "date")
-
-
-def _rows(
+def read_stored(
     lake: Lake,
     columns: Sequence[str],
     *,
     start: date | None = None,
     end: date | None = None,
     symbols: Sequence[str] | None = None,
+    bars: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    def scan(table: str, names: Sequence[str]) -> pl.LazyFrame:
-        return lake.scan(table, columns=["symbol", "date", *names], start=start, end=end, symbols=symbols)
+    """Return the stored values from which `completed` makes the columns, in no particular order.
 
-    stored = scan(INDICATORS, ["close_hfq", *indicator_columns(columns)])
-    if raw := _raw_columns(columns):
-        stored = stored.join(scan("daily_bars", raw), on=["symbol", "date"], how="left")
-        factor = pl.col("close_hfq") / pl.col("close")
-        stored = stored.with_columns(
-            (pl.col(name.removesuffix("_hfq")) * factor).alias(name) for name in ADJUSTED if name in columns
+    Args:
+        lake: Where they are.
+        columns: The columns of strategies.
+        start: The first day.
+        end: The last day.
+        symbols: Only these symbols; None means all.
+        bars: The raw columns of the bars of these days, if they have been read already.
+    """
+
+    def read(table: str, names: Sequence[str]) -> pl.DataFrame:
+        return lake.read(table, columns=["symbol", "date", *names], start=start, end=end, symbols=symbols)
+
+    stored = read(INDICATORS, ["close_hfq", *indicator_columns(columns)])
+    if raw := raw_columns(columns):
+        stored = with_columns_of(
+            stored, read("daily_bars", raw) if bars is None else bars.select("symbol", "date", *raw)
         )
     if ratios := [name for name in VALUATION if name in columns]:
-        stored = stored.join(scan("daily_valuation", ratios), on=["symbol", "date"], how="left")
-    rows = collect_sorted(stored, lake.location)
+        stored = with_columns_of(stored, read("daily_valuation", ratios))
+    return stored
+
+
+def with_short(lake: Lake, stored: pl.DataFrame, needs: Needs) -> pl.DataFrame:
+    """Return stored values with all earlier ones of the symbols that have fewer bars than are needed."""
+    if not needs.start or not needs.bars:
+        return stored
+    before = stored.group_by("symbol").agg(bars=(pl.col("date") < needs.since).sum())
+    short = before.filter(pl.col("bars") < needs.bars)["symbol"].to_list()
+    if not short:
+        return stored
+    earlier = read_stored(lake, needs.columns, end=needs.start - timedelta(days=1), symbols=short)
+    return pl.concat([earlier, stored])
+
+
+def completed(lake: Lake, rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Return sorted stored values with the columns that are computed from them."""
+    if adjusted := [name for name in ADJUSTED if name in columns]:
+        factor = pl.col("close_hfq") / pl.col("close")
+        rows = rows.with_columns((pl.col(name.removesuffix("_hfq")) * factor).alias(name) for name in adjusted)
     if any(name in columns for name in LIMITS) or "is_st" in columns:
         rows = _with_rules(lake, rows, columns)
     if figures := [name for name in STATEMENTS if name in columns]:
@@ -123,7 +140,7 @@ def _rows(
     return rows.select(list(dict.fromkeys(("symbol", "date", "close_hfq", *columns))))
 
 
-def _raw_columns(columns: Sequence[str]) -> list[str]:
+def raw_columns(columns: Sequence[str]) -> list[str]:
     """Return the columns of the bars that must be read, also to compute others."""
     needed = [name for name in BARS if name in columns]
     if adjusted := [name for name in ADJUSTED if name in columns]:
@@ -147,23 +164,40 @@ def _with_rules(lake: Lake, rows: pl.DataFrame, columns: Sequence[str]) -> pl.Da
     return rows.with_columns(pl.col("symbol").cast(kind))
 
 
-def _check_columns(lake: Lake, choices: Sequence[Choice]) -> None:
-    """Raise an error for a column that no table has."""
-    stored = lake.schema_of(INDICATORS).dtypes
+def check_columns(lake: Lake, choices: Sequence[Choice]) -> None:
+    """Raise an error for a column that no strategy can read.
+
+    Raises:
+        TableMissing: No table has it.
+        InvalidParams: Its values on a day depend on later days.
+    """
+    stored = {column.name: column.unit for column in lake.schema_of(INDICATORS).columns}
     for choice in choices:
         for name in indicator_columns(choice.definition.reads):
+            reads = f"{choice.definition.place}: the strategy {choice.definition.name} reads {name!r}"
             if name not in stored:
                 known = [*BARS, *ADJUSTED, *LIMITS, *VALUATION, *STATEMENTS, *stored]
                 raise TableMissing(
-                    f"{choice.definition.place}: the strategy {choice.definition.name} reads {name!r}, which is no "
-                    f"column of the daily bars or of {INDICATORS}. {suggest(name, known, allowed='There are')}"
+                    f"{reads}, which is no column of the daily bars or of {INDICATORS}. "
+                    f"{suggest(name, known, allowed='There are')}"
+                )
+            if stored[name].startswith(LOOKS_AHEAD):
+                raise InvalidParams(
+                    f"{reads}, whose value on a day depends on later days ({stored[name].removeprefix(LOOKS_AHEAD)}). "
+                    "A strategy knows no later day; read another column."
                 )
 
 
-def _check_values(rows: pl.DataFrame, choices: Sequence[Choice]) -> None:
+def empty_columns(rows: pl.DataFrame, choices: Sequence[Choice]) -> set[str]:
+    """Return the columns of indicators that have no value in these rows."""
+    names = {name for choice in choices for name in indicator_columns(choice.definition.reads)}
+    return {name for name in names if rows[name].null_count() == rows.height}
+
+
+def refuse_empty(empty: Collection[str], choices: Sequence[Choice]) -> None:
     """Raise an error for an indicator that was never calculated."""
     reads = {name: choice.label for choice in choices for name in indicator_columns(choice.definition.reads)}
-    if empty := [name for name in reads if rows[name].null_count() == rows.height]:
+    if empty := [name for name in reads if name in empty]:
         raise TableMissing(
             f"{INDICATORS} has no values of {', '.join(empty)}, which "
             f"{', '.join(dict.fromkeys(reads[name] for name in empty))} needs; "

@@ -10,7 +10,7 @@ from mystocks_dagster.lake.comparisons import comparisons, open_differences
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import BUILT_IN
 from mystocks_dagster.market.witnesses import percent
-from mystocks_dagster.sources.witnesses import compared_tables, witnesses_of
+from mystocks_dagster.sources.witnesses import compared_tables, states_ex_days, witnesses_of
 from mystocks_dagster.tasks.dataset_witness import witnessing
 
 
@@ -93,7 +93,7 @@ def witness_names(table: str) -> tuple[str, ...]:
     if table not in compared_tables():
         return tuple(datasets)
     sources = (f"{witness.source}{'' if witness.in_bulk else ' (sample)'}" for witness in witnesses_of(table))
-    return (*sources, *datasets)
+    return (*sources, *(f"{name} (ex-days)" for name in states_ex_days(table)), *datasets)
 
 
 def _tables() -> list[str]:

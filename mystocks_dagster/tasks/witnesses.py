@@ -1,37 +1,36 @@
 """Compare the stored rows of a day with a source that did not give them, and keep the differences."""
 
-import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Literal, get_args
 
 import polars as pl
 from pydantic import Field, field_validator
 
-from mystocks_dagster.errors import MyStocksError, NotOffered, SettingsError, SourceError
-from mystocks_dagster.lake.comparisons import record_calendar, record_comparison
-from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.errors import MyStocksError, NotOffered, SettingsError, SourceError, SourceNotSet
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.symbols import board_expr
 from mystocks_dagster.market.witnesses import (
     COMPARED,
     WITNESS_TABLES,
     Comparison,
     calendar_differences,
     compare,
+    compare_columns,
     day_difference,
 )
-from mystocks_dagster.settings import Settings, source_names
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.source_choice import source_names
 from mystocks_dagster.sources.chain import late_until
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.registry import open_source
 from mystocks_dagster.sources.witnesses import Witness, covers, witnesses_of
-from mystocks_dagster.tags import State
-from mystocks_dagster.tasks.dataset_witness import compare_stored, witnessing
+from mystocks_dagster.tasks.dataset_witness import compare_stored, sampled, witnessing
 from mystocks_dagster.tasks.param_types import Day, TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
-from mystocks_dagster.tasks.stored_day import StoredDay, in_exchanges, stored_day
+from mystocks_dagster.tasks.stored_day import StoredDay, in_exchanges, known_day, stored_day
+from mystocks_dagster.tasks.witness_report import WitnessReport
 
 ComparedTable = Literal["daily_bars", "index_bars", "etf_bars", "daily_valuation", "adjust_events", "corporate_actions"]
 #: Tables of which a trading day may have no row.
@@ -65,25 +64,6 @@ class WitnessParams(TaskParams):
         return names
 
 
-@dataclass(kw_only=True)
-class _Report:
-    """What was compared so far.
-
-    Attributes:
-        compared: A sentence for each comparison.
-        skipped: A sentence for each table that has no witness now.
-        rows: Number of written rows by table.
-        failures: Errors by `TABLE with SOURCE`.
-        asked: The sources that gave rows, by name.
-    """
-
-    compared: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    rows: dict[str, int] = field(default_factory=dict)
-    failures: dict[str, MyStocksError] = field(default_factory=dict)
-    asked: dict[str, CheckedSource] = field(default_factory=dict)
-
-
 @declares(writes=("source_differences", "source_comparisons"), reads=tuple(COMPARED))
 def compare_sources(params: WitnessParams, run: TaskRun) -> TaskResult:
     """Compare the stored rows of a day with a source that did not give them, table by table.
@@ -99,95 +79,101 @@ def compare_sources(params: WitnessParams, run: TaskRun) -> TaskResult:
     lake = run.lake()
     if (lake.stored_world() or "real") != "real":
         return TaskResult(status="skipped", message="Simulated data has no witness: there is one source of it.")
-    report, opened = _Report(), dict[str, CheckedSource | None]()
+    report, opened = WitnessReport(lake=lake), dict[str, CheckedSource]()
     for done, table in enumerate(params.tables):
         run.report_progress(done, len(params.tables), table)
-        _compare_table(table, params, run, lake, opened, report)
+        _compare_table(table, params, run, opened, report)
     for dataset in witnessing():
         if compared := compare_stored(dataset, lake, params.day):
             stored, result = compared
-            _record(stored, (stored.source, dataset.name), result, lake, report)
-    _compare_calendars(report.asked.values(), lake, params.day, report)
-    return _result(report)
+            report.add(stored, (stored.source, dataset.name), result)
+    _compare_calendars(report.asked.values(), params.day, report)
+    return report.result()
 
 
 def _compare_table(
-    table: str,
-    params: WitnessParams,
-    run: TaskRun,
-    lake: Lake,
-    opened: dict[str, CheckedSource | None],
-    report: _Report,
+    table: str, params: WitnessParams, run: TaskRun, opened: dict[str, CheckedSource], report: WitnessReport
 ) -> None:
     """Compare a table with the first witness that has the day, and record the result."""
-    stored = stored_day(lake, table, params.day)
+    stored = stored_day(report.lake, table, params.day)
     if stored is None:
         report.skipped.append(f"{table}: nothing is loaded{f' of {params.day}' if params.day else ''}.")
         return
     if pair := stored.pair():
         (first, own), (second, other) = pair
-        _record(stored, (first, second), compare(table, own, other), lake, report)
+        report.add(stored, (first, second), compare(table, own, other))
         return
     failures: dict[str, MyStocksError] = {}
-    for witness, source in _sources(stored, params.witnesses, run.settings, opened):
+    for witness in _candidates(stored, params.witnesses):
         try:
-            result = _compare_with(stored, witness, source, params.sample)
-        except NotOffered:
+            source = _opened(witness.source, run.settings, opened)
+            if late_until(source, table, stored.day):
+                continue
+            result, other = _compare_with(stored, witness, source, params.sample)
+        except (NotOffered, SourceNotSet):
             continue
-        except SourceError as error:
+        except (SourceError, SettingsError) as error:
             run.logger.warning("%s could not be compared with %s: %s", table, witness.source, error)
-            failures[f"{table} with {witness.source}"] = error
+            failures[witness.source] = error
             continue
         report.asked[source.name] = source
-        _record(stored, (stored.source, witness.source), result, lake, report)
+        report.add(stored, (stored.source, witness.source), result)
+        if table == "adjust_events":
+            _compare_ex_days(stored.day, witness, other, report)
+        report.add_failures(stored, failures, followed=True)
         return
-    report.failures |= failures
+    report.add_failures(stored, failures, followed=False)
     if not failures:
         report.skipped.append(f"{table}: no other source has {stored.day} now.")
 
 
-def _record(stored: StoredDay, sources: tuple[str, str], result: Comparison, lake: Lake, report: _Report) -> None:
-    record_comparison(lake, stored.table, stored.day, sources, result)
-    _count(report, "source_differences", result.differences.height)
-    _count(report, "source_comparisons", 1)
-    report.compared.append(_sentence(stored, sources, result))
-
-
-def _sources(
-    stored: StoredDay, named: Sequence[str], settings: Settings, opened: dict[str, CheckedSource | None]
-) -> Iterator[tuple[Witness, CheckedSource]]:
-    """Yield the witnesses that can have the day, each with its opened source."""
+def _candidates(stored: StoredDay, named: Sequence[str]) -> list[Witness]:
+    """Return the witnesses that can have the day by their declarations, in order."""
     newest, _ = shanghai().probable_latest_closed(clock.now())
     witnesses = witnesses_of(stored.table, without=stored.givers)
     if named:
         witnesses = tuple(sorted((w for w in witnesses if w.source in named), key=lambda w: named.index(w.source)))
-    for witness in witnesses:
-        if not covers(witness, stored.day, newest):
-            continue
-        if witness.source not in opened:
-            opened[witness.source] = _open(witness.source, settings)
-        source = opened[witness.source]
-        if source is not None and not late_until(source, stored.table, stored.day):
-            yield witness, source
+    return [witness for witness in witnesses if covers(witness, stored.day, newest)]
 
 
-def _open(name: str, settings: Settings) -> CheckedSource | None:
-    """Open a source; None if its settings are missing."""
-    try:
-        return CheckedSource(open_source(name, settings))
-    except SettingsError:
-        return None
+def _opened(name: str, settings: Settings, opened: dict[str, CheckedSource]) -> CheckedSource:
+    """Return a source, opened once.
+
+    Raises:
+        SourceNotSet: Its variable is not set.
+        SettingsError: It cannot be opened, for example because its file is not there.
+    """
+    if name not in opened:
+        opened[name] = CheckedSource(open_source(name, settings))
+    return opened[name]
 
 
-def _compare_with(stored: StoredDay, witness: Witness, source: CheckedSource, sample: int) -> Comparison:
+def _compare_ex_days(day: date, witness: Witness, factors: pl.DataFrame, report: WitnessReport) -> None:
+    """Compare which stocks have a corporate action on a day with those of which the witness states a factor.
+
+    That is done where the actions of the day are known. Factors are cumulated, so their size is not compared.
+    """
+    known = known_day(report.lake, "corporate_actions", day)
+    if known is None:
+        return
+    of_stocks = in_exchanges(witness.offer.exchanges) & board_expr("symbol").is_not_null()
+    acting = known.rows.filter(of_stocks).unique("symbol").sort("symbol")
+    result = compare_columns({}, acting, factors.filter(of_stocks), same_rows=True)
+    report.add(known, (known.source, witness.source), result)
+
+
+def _compare_with(
+    stored: StoredDay, witness: Witness, source: CheckedSource, sample: int
+) -> tuple[Comparison, pl.DataFrame]:
+    """Return the comparison, and the rows of the witness."""
     own = stored.rows.filter(in_exchanges(witness.offer.exchanges))
-    symbols = None if witness.in_bulk else _sampled(own["symbol"].to_list(), sample, f"{stored.table} {stored.day}")
+    symbols = None if witness.in_bulk else sampled(own["symbol"].to_list(), sample, f"{stored.table} {stored.day}")
     other = _fetch(stored, source, symbols)
     if symbols is not None:
         own = own.filter(pl.col("symbol").is_in(symbols))
     if other.is_empty() and own.height and stored.table not in _SPARSE:
-        return _no_rows(stored, source, own.height)
-    return compare(stored.table, own, other.filter(in_exchanges(stored.exchanges)))
+        return _no_rows(stored, source, own.height), other
+    return compare(stored.table, own, other.filter(in_exchanges(stored.exchanges))), other
 
 
 def _fetch(stored: StoredDay, source: CheckedSource, symbols: list[str] | None) -> pl.DataFrame:
@@ -216,7 +202,7 @@ def _no_rows(stored: StoredDay, source: CheckedSource, rows: int) -> Comparison:
     return day_difference("no_rows", f"{rows} rows", None, note, rows)
 
 
-def _compare_calendars(sources: Iterable[CheckedSource], lake: Lake, day: date | None, report: _Report) -> None:
+def _compare_calendars(sources: Iterable[CheckedSource], day: date | None, report: WitnessReport) -> None:
     """Compare the trading days around the day by the calendar in force and by each opened source that states them."""
     around, calendar = day or clock.now().date(), shanghai()
     for source in sources:
@@ -232,42 +218,5 @@ def _compare_calendars(sources: Iterable[CheckedSource], lake: Lake, day: date |
         if first > last:
             continue
         ours = set(calendar.sessions(first, last))
-        differences = calendar_differences(ours, {item for item in days if first <= item <= last})
-        record_calendar(lake, source.name, differences, (first, last))
-        _count(report, "source_differences", differences.height)
-        if differences.height:
-            listed = ", ".join(f"{row['date']} ({row['value_b']} there)" for row in differences.iter_rows(named=True))
-            report.compared.append(f"The calendar of {source.name} differs: {listed}.")
-
-
-def _result(report: _Report) -> TaskResult:
-    if report.failures and not report.compared:
-        errors = list(report.failures.values())
-        raise next((error for error in errors if error.retryable), errors[0])
-    failures = [f"{name} failed: {error}" for name, error in report.failures.items()]
-    status = State.SUCCESS if report.compared or report.rows.get("source_comparisons") else State.SKIPPED
-    return TaskResult(
-        status=State.PARTIAL_SUCCESS if failures else status,
-        message=" ".join([*report.compared, *failures, *report.skipped]),
-        rows=report.rows,
-        failed_items=tuple(report.failures),
-    )
-
-
-def _sentence(stored: StoredDay, sources: tuple[str, str], result: Comparison) -> str:
-    text = f"{stored.table} of {stored.day}: {' and '.join(sources)}"
-    if result.note:
-        return f"{text}: {result.note}"
-    if not result.agreeing + result.differing:
-        return f"{text} have no row."
-    rows = f"in {result.differing:,} of {result.agreeing + result.differing:,} rows"
-    return f"{text} agree{f' except {rows}' if result.differing else f' in all {result.agreeing:,} rows'}."
-
-
-def _sampled(symbols: list[str], size: int, seed: str) -> list[str]:
-    """Return some symbols, the same ones for the same seed."""
-    return sorted(random.Random(seed).sample(sorted(symbols), min(size, len(symbols))))
-
-
-def _count(report: _Report, table: str, rows: int) -> None:
-    report.rows[table] = report.rows.get(table, 0) + rows
+        theirs = {item for item in days if first <= item <= last}
+        report.add_calendar(source.name, calendar_differences(ours, theirs), (first, last))

@@ -11,7 +11,9 @@ from mystocks_dagster.addresses import bind, check_host
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.gc_tuning import tune_gc
 from mystocks_dagster.instance import prepare_home
+from mystocks_dagster.processes.log_lines import use_json
 from mystocks_dagster.project.servers import stop_on_signals
+from mystocks_dagster.secret_files import read_secret_files
 from mystocks_dagster.settings import Settings
 
 
@@ -37,19 +39,22 @@ def main() -> int:
 
 
 def _serve(host: str, port: int, workspace: Path | None) -> None:
+    read_secret_files()
     settings = Settings.from_env()
     check_host(settings, host)
     prepare_home(settings)
     listener = bind(host, port)
     stop_on_signals()
     _end_with_parent()
+    if settings.log_json:
+        use_json()
     # Imported here because it is slow: the port and the settings are checked first.
     from mystocks_dagster.api.server import run
     from mystocks_dagster.web.app import web_app
 
     tune_gc()
     with web_app(settings, workspace or settings.root / "workspace.yaml") as app:
-        run(app, listener, websockets=True)
+        run(app, listener, websockets=True, own_logs=settings.log_json)
 
 
 def _end_with_parent() -> None:

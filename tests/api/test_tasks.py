@@ -212,3 +212,21 @@ def test_the_documentation_needs_no_other_host(client: TestClient) -> None:
     assert "<script" not in page.text
     document = client.get("/openapi.json").json()
     assert document["components"]["schemas"]["TaskConfig"]["properties"]["retry_count"]["maximum"] == 100
+
+
+def test_a_program_gets_english_and_a_person_who_prefers_chinese_gets_chinese(client: TestClient) -> None:
+    english, chinese = (
+        client.get("/api/tasks/bose", headers={"accept-language": language}).json()
+        for language in ("*", "zh-CN,en;q=0.5")
+    )
+    assert client.get("/api/tasks/bose", headers={"accept-language": ""}).json() == english
+    assert "There is no task or group 'bose'" in english["message"]
+    assert "没有任务或任务组 'bose'。是否想写 base？" in chinese["message"]
+    assert {**chinese, "message": ""} == {**english, "message": ""}
+
+
+def test_the_problems_of_a_request_are_told_in_chinese(client: TestClient) -> None:
+    refused = client.post("/api/tasks/register", json={**NEW, "timeot": 5}, headers={"accept-language": "zh"}).json()
+    assert refused["error"] == "TaskFileError"
+    [problem] = refused["problems"]
+    assert (problem["message"], problem["hint"]) == ("未知的键 'timeot'", "是否想写 'timeout'？")

@@ -17,7 +17,7 @@ def test_an_empty_lake_leads_to_bootstrap_and_stored_days_to_what_is_missing(
     cli: Commands, shipped: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty = cli()
-    assert "15 tasks, 3 groups" in empty
+    assert "17 tasks, 3 groups" in empty
     assert "mystocks bootstrap" in empty
     lake = small_lake(cli.folder.root / "data")
     newest = lake.days("daily_bars")[-1]
@@ -39,7 +39,7 @@ def test_a_project_that_an_older_version_made_leads_to_the_upgrade(cli: Commands
     older = Path(__file__).parent.parent / "project" / "older" / "dagster.yaml"
     (cli.folder.root / "dagster.yaml").write_text(older.read_text(encoding="utf-8"), encoding="utf-8")
     told = cli()
-    assert "15 tasks" in told
+    assert "17 tasks" in told
     assert "max_concurrent_runs" in told
     assert "mystocks upgrade" in told
     cli("upgrade")

@@ -44,6 +44,8 @@ CONTRACT = {
 #: Tasks of the shipped file beside those of the contract, after them: type and function.
 ADDED = {
     "bootstrap_market": ("manual", "bootstrap.bootstrap_market"),
+    "screen_market": ("manual", "screening.screen_market"),
+    "run_strategy_grid": ("manual", "backtest_grid.run_backtest_grid"),
     "compare_sources": ("cron", "witnesses.compare_sources"),
     "sync_corporate_actions": ("cron", "data_sync.sync_corporate_actions"),
     "sync_index_bars": ("cron", "datasets.sync_dataset"),

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from support.daemon import worker
 from support.processes import stop_and_kill
 from support.project import Folder, Server, make_folder, serve, wait_for
 
@@ -107,7 +109,7 @@ def slow(live: Live) -> tuple[str, psutil.Process]:
     """A run that is under way while everything is killed, and its worker."""
     run_id = live.server.launch("slow")
     wait_for(lambda: live.server.status(run_id) == "STARTED", 60, "the start of the slow task")
-    return run_id, next(one for one in psutil.process_iter() if "factory.worker" in text(one) and run_id in text(one))
+    return run_id, worker(live.folder, run_id)
 
 
 def test_a_second_daemon_is_refused_with_the_number_of_the_first_however_it_is_started(live: Live) -> None:
@@ -152,6 +154,24 @@ def test_a_killed_server_comes_back_and_starts_runs(live: Live, role: str) -> No
     live.works()
     assert "Restarting it in" in live.log()
     assert len(live.daemons()) == 1
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(sys.platform != "linux", reason="used on Linux only")
+def test_runs_are_forked_and_start_all_the_same_when_the_fork_server_was_killed(live: Live) -> None:
+    def fork_server() -> psutil.Process | None:
+        daemon = live.process("daemon")
+        return next((one for one in daemon.children() if "factory.forking" in text(one)), None) if daemon else None
+
+    def forked() -> bool:
+        live.works()
+        return any(home.stat().st_mtime > since for home in homes.glob("*/worker.json"))
+
+    homes, since = live.folder.root / ".dagster" / "storage", time.time()
+    wait_for(forked, 120, "a run that is forked")
+    server = wait_for(fork_server, 5, "the fork server")
+    server.kill()
+    live.works()
 
 
 def test_a_run_goes_on_when_the_daemon_that_started_it_is_killed(live: Live, slow: tuple[str, psutil.Process]) -> None:

@@ -4,7 +4,7 @@ import dagster as dg
 import exchange_calendars
 import pytest
 from dagster._core.scheduler.instigation import TickStatus
-from support.daemon import instance_of, look, requested, schedules_since
+from support.daemon import instance_of, look, look_at_times, requested, schedules_since
 from support.project import Folder
 
 QUICK = """
@@ -47,6 +47,19 @@ def open_tick(instance: dg.DagsterInstance, sensor: str) -> bool:
     return bool(ticks) and ticks[0].status == TickStatus.STARTED
 
 
+def test_many_tasks_of_one_minute_are_asked_for_once_each(project: Folder) -> None:
+    names = [f"task_{number}" for number in range(30)]
+    lines = "".join(
+        f"      - {{task_id: {name}, schedule: {{schedule_type: cron, cron_expression: '0 16 * * *'}}}}\n"
+        for name in names
+    )
+    project.write("tasks.yaml", ONCE + lines)
+    look_at_times(project, [f"2026-12-21T{time}+08:00" for time in ("12:00:00", "16:00:05", "16:00:40", "16:01:05")])
+    with instance_of(project) as instance:
+        asked = {name: due(requested(instance, name)) for name in names}
+    assert asked == {name: ["2026-12-21T16:00"] for name in names}
+
+
 def test_starts_that_were_missed_while_the_daemon_was_down(project: Folder) -> None:
     project.write("tasks.yaml", CRON)
     look(project, "2026-11-11T12:00:00+08:00")
@@ -71,6 +84,22 @@ def test_starts_that_were_missed_while_the_daemon_was_down(project: Folder) -> N
         }
         assert "misfire is skip" in (ticks["skip__schedule"] or "")
         assert "more than misfire_grace_time (1:00:00)" in (ticks["hopeless__schedule"] or "")
+
+
+def test_missed_starts_are_made_up_for_though_the_daemon_is_killed_while_it_does_so(project: Folder) -> None:
+    project.write("tasks.yaml", CRON)
+    look(project, "2026-11-11T12:00:00+08:00")
+    with instance_of(project) as instance:
+        schedules_since(instance, "2026-11-11T12:00:00+08:00")
+        # It dies after the first of several runs. When it is back, the tick that it was at is not the last one for one
+        # schedule, and is the last one for the other.
+        look(project, "2026-11-19T19:00:00+08:00", crashes={"every__schedule": "RUN_LAUNCHED"})
+        look(project, "2026-11-20T15:00:00+08:00", crashes={"graced__schedule": "RUN_LAUNCHED"})
+        assert len(requested(instance, "graced")) == 1
+        look(project, "2026-11-20T19:00:00+08:00")
+        sessions = exchange_calendars.get_calendar("XSHG").sessions_in_range("2026-11-11", "2026-11-20")
+        assert due(requested(instance, "every")) == [f"{session:%Y-%m-%d}T16:00" for session in sessions]
+        assert due(requested(instance, "graced")) == [f"2026-11-{day}T16:00" for day in (17, 18, 19, 20)]
 
 
 def test_once_is_exactly_once_whenever_the_daemon_is_killed(project: Folder) -> None:

@@ -40,8 +40,10 @@ BREAKS: Mapping[str, tuple[str, str]] = {
     "frames are polars, except where pandas is asked for or delivered": ("market/scratch.py", "import pandas as pd"),
     "only api and web know HTTP servers": ("cli/main.py", "from starlette.responses import Response"),
     "only the commands know the terminal": ("project/scratch.py", "import typer"),
+    "only project/metrics knows Prometheus": ("project/doctor.py", "import prometheus_client"),
     "only alerts/channels knows apprise": ("alerts/engine.py", "import apprise"),
-    "only history, the lock and dagster_tables know the database": ("runs/scratch.py", "import sqlalchemy as db"),
+    "only history, the locks and dagster_tables know the database": ("runs/scratch.py", "import sqlalchemy as db"),
+    "only the queue of the machines knows procrastinate": ("runs/scratch.py", "import procrastinate"),
     "only these read or write YAML": ("cli/edit.py", "import yaml"),
 }
 

@@ -10,7 +10,7 @@ from support.project import ROOT
 PACKAGE = ROOT / "mystocks_dagster"
 TESTS = ROOT / "tests"
 #: Folders whose files are named by what a user would say, and folders without tests.
-WHOLE = {"browser", "contract", "daemon", "docs", "live", "standin", "support"}
+WHOLE = {"browser", "contract", "daemon", "docs", "fuzz", "live", "standin", "support"}
 #: Shorter modules need no answer.
 LINES = 40
 

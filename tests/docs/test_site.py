@@ -56,3 +56,17 @@ def test_the_search_has_both_languages(site: Path) -> None:
     text = {entry["location"]: entry["title"] for entry in index["docs"]}
     assert text["zh/tutorial/"] == "入门教程：从零到告警"
     assert text["tutorial/"] == "Tutorial: from nothing to an alert"
+
+
+def test_the_chinese_navigation_leads_to_the_reference(site: Path) -> None:
+    """Each link of it is a page, from a Chinese page in a folder and from one beside the English ones."""
+    for page in ("zh/tutorial", "troubleshooting.zh-CN"):
+        text = (site / page / "index.html").read_text(encoding="utf-8")
+        found = dict(
+            re.findall(
+                r'<a href="?([^" >]+)"? class="?md-nav__link"?>\s*<span class="?md-ellipsis"?>\s*(.*?)\s*<', text
+            )
+        )
+        links = {title: address for address, title in found.items()}
+        for title in ("命令", "数据湖的表", "错误"):
+            assert (site / page / links[title] / "index.html").exists(), links

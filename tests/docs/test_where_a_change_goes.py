@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support.project import ROOT
 
-from mystocks_dagster.settings import source_names
+from mystocks_dagster.source_choice import source_names
 
 SOURCE = {
     "sources/made_up/__init__.py": """

@@ -9,7 +9,7 @@ from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.previous_closes import fill_previous_closes
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.market import DAILY_BARS, ETF_BARS
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 
 pytestmark = pytest.mark.slow
@@ -78,3 +78,51 @@ def test_after_a_day_on_which_a_bar_may_be_missing_it_stays_unknown(lake: Lake):
     assert [price for price, _ in stated(lake)] == [None, 10.0, None, 10.0]
     record_days(lake, "daily_bars", {WED: 1}, source="test")
     assert fill_previous_closes(lake, DAYS) == 1  # it was suspended on Wednesday
+
+
+FUND = "510300.SH"
+
+
+def store_fund(lake: Lake, closes: dict[date, float]) -> None:
+    """Store bars of a fund as they are without corporate actions: each previous close is the last close."""
+    before = None
+    for day, close in closes.items():
+        row = {"symbol": FUND, "date": day, "prev_close": before, "volume": 1, "amount": close, "actions_known": False}
+        row |= dict.fromkeys(("open", "high", "low", "close"), close)
+        lake.replace_days("etf_bars", ETF_BARS.typed(pl.DataFrame([row], infer_schema_length=None)), [day])
+        before = close
+    record_days(lake, "etf_bars", dict.fromkeys(closes, 1), source="tdx")
+
+
+def act_on_fund(lake: Lake, day: date, **terms: float) -> None:
+    row = {"symbol": FUND, "ex_date": day, "cash": 0.0, "bonus": 0.0, "source": "tdx", **terms}
+    lake.upsert("corporate_actions", CORPORATE_ACTIONS.typed(pl.DataFrame([row])))
+    record_days(lake, "corporate_actions", dict.fromkeys(DAYS, 0), source="test")
+
+
+def stated_of_fund(lake: Lake) -> list[tuple[float | None, bool | None]]:
+    return lake.read("etf_bars").sort("date").select("prev_close", "actions_known").rows()
+
+
+@pytest.mark.parametrize(
+    ("terms", "previous"),
+    [
+        ({"cash": 0.079}, 3.422),
+        ({"split": 2.0}, 1.751),
+    ],  # a fund's prices have three decimals: 3.501 - 0.079, 3.501 / 2
+    ids=["cash", "split"],
+)
+def test_actions_that_come_later_mend_the_previous_closes_of_funds_too(lake: Lake, terms, previous):
+    store_fund(lake, {MON: 3.5, TUE: 3.501, WED: previous, THU: 3.5, FRI: 3.5})
+    act_on_fund(lake, WED, **terms)
+    assert fill_previous_closes(lake, DAYS) == 4
+    assert stated_of_fund(lake) == [(None, False), (3.5, True), (previous, True), (previous, True), (3.5, True)]
+    assert fill_previous_closes(lake, DAYS) == 0
+
+
+def test_a_fund_without_a_bar_may_be_one_that_the_vendor_leaves_out_so_its_previous_close_stays_unsure(lake: Lake):
+    store_fund(lake, {MON: 3.5, TUE: 3.5, THU: 3.5, FRI: 3.5})
+    record_days(lake, "etf_bars", {WED: 0}, source="akshare")
+    act_on_fund(lake, FRI, cash=0.1)
+    assert fill_previous_closes(lake, DAYS) == 2
+    assert stated_of_fund(lake) == [(None, False), (3.5, True), (3.5, False), (3.4, True)]

@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import os
 import threading
 from collections.abc import Iterator
 from urllib.parse import unquote
@@ -12,6 +11,7 @@ from api.conftest import NEW, make_desk, open_client
 from fastapi.testclient import TestClient
 from support.project import Folder, wait_for
 
+from mystocks_dagster.instance import address_note
 from mystocks_dagster.project import background_reload, reload_state
 from mystocks_dagster.project.background_reload import BackgroundReload
 from mystocks_dagster.settings import Settings
@@ -35,8 +35,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = make_desk(tmp_path_factory.mktemp("reload") / "desk", monkeypatch)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Broken)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    note = {"address": f"http://127.0.0.1:{server.server_port}", "pid": os.getpid()}
-    folder.write(".dagster/ui.json", json.dumps(note))
+    folder.write(".dagster/ui.json", address_note(f"http://127.0.0.1:{server.server_port}"))
     yield folder
     server.shutdown()
     server.server_close()

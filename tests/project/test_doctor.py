@@ -261,7 +261,13 @@ def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_wa
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("MYSTOCKS_LOG_MEGABYTES", "much"), ("MYSTOCKS_LOG_FILES", "0"), ("MYSTOCKS_LOG_FILES", "nan")]
+    ("name", "value"),
+    [
+        ("MYSTOCKS_LOG_MEGABYTES", "much"),
+        ("MYSTOCKS_LOG_FILES", "0"),
+        ("MYSTOCKS_LOG_FILES", "nan"),
+        ("MYSTOCKS_LOG_FORMAT", "yaml"),
+    ],
 )
 def test_a_setting_of_the_logs_that_cannot_be_meant_is_refused(
     cli: Commands, monkeypatch: pytest.MonkeyPatch, name: str, value: str

@@ -143,7 +143,9 @@ def form(client: TestClient, entry: dict[str, Any], dry: bool) -> Any:
     for key, value in entry.items():
         fields |= {f"schedule.{inner}": str(one) for inner, one in value.items()} if key == "schedule" else {}
         fields[key] = ", ".join(value) if key == "tags" else json.dumps(value) if key == "params" else str(value)
-    return client.post(path, data=fields, headers={"origin": str(client.base_url)}, follow_redirects=False)
+    return client.post(
+        path, data=fields, headers={"origin": str(client.base_url), "accept-language": "en"}, follow_redirects=False
+    )
 
 
 def _file(client: TestClient, content: dict[str, Any], dry: bool) -> Any:
@@ -229,6 +231,18 @@ PLACES = (
     {"site": "10.0.0.1:8080"},
     {"path": "me@evil.example.org"},
 )
+
+
+def test_a_task_with_a_secret_whose_module_is_a_default_may_be_edited(caller: TestClient, desk: Folder) -> None:
+    text = TASKS.replace("{timeout: 60}", "{timeout: 60, task_module: desk}")
+    head, _, sender = text.partition("  - task_id: sender")
+    desk.write("tasks.yaml", head + "  - task_id: sender" + sender.replace("    task_module: desk\n", ""))
+    answer = caller.patch("/api/tasks/sender", json={"timeout": 120})
+    assert answer.status_code == 200, answer.text
+    assert "timeout: 120" in (desk.root / "tasks.yaml").read_text(encoding="utf-8")
+    desk.write("thief.py", DESK)
+    for field, value in (("task_module", "thief"), ("task_function", "show")):
+        assert caller.patch("/api/tasks/sender", json={field: value}).status_code == 403
 
 
 def test_a_secret_that_stands_in_the_file_is_sent_to_no_new_place_either(desk: Folder) -> None:

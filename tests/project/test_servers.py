@@ -1,16 +1,16 @@
 """Where the UI is: on a port of its own, and known to the others while it lives."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import ADDRESS_FILE, ui_address
+from mystocks_dagster.instance import ADDRESS_FILE, address_note, ui_address
 from mystocks_dagster.project.servers import free_port
 
 
@@ -31,12 +31,22 @@ def test_a_foreign_address_is_refused_with_the_remedy() -> None:
 def test_the_note_of_a_ui_that_was_killed_is_not_believed(tmp_path: Path) -> None:
     assert ui_address(tmp_path) is None
     note = tmp_path / ADDRESS_FILE
-    note.write_text(json.dumps({"address": "http://127.0.0.1:3000", "pid": os.getpid()}), encoding="utf-8")
+    note.write_text(address_note("http://127.0.0.1:3000"), encoding="utf-8")
     assert ui_address(tmp_path) == "http://127.0.0.1:3000"
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    note.write_text(json.dumps({"address": "http://127.0.0.1:3000", "pid": ended.pid}), encoding="utf-8")
+    own = json.loads(note.read_text(encoding="utf-8"))
+    note.write_text(json.dumps({**own, "pid": ended.pid}), encoding="utf-8")
     assert ui_address(tmp_path) is None
-    note.write_text(json.dumps({"address": "http://127.0.0.1:3000", "pid": os.getpid()}), encoding="utf-8")
-    os.utime(note, (0, 0))
+    note.write_text(json.dumps({**own, "start_time": own["start_time"] - 1}), encoding="utf-8")
     assert ui_address(tmp_path) is None, "its number is another process's now"
+    note.write_text('{"address": "http://127.0.0.1:3000", "pid": 1}', encoding="utf-8")
+    assert ui_address(tmp_path) is None, "written by an older version, whose servers have ended"
+
+
+def test_the_ui_is_still_found_after_the_clock_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ADDRESS_FILE).write_text(address_note("http://127.0.0.1:3000"), encoding="utf-8")
+    # Linux tells the time of the boot by the clock, so processes seem to have started an hour later.
+    create_time = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + 3600)
+    assert ui_address(tmp_path) == "http://127.0.0.1:3000"

@@ -53,6 +53,20 @@ def test_a_task_may_start_again_as_soon_as_its_result_is_there(instance: dg.Dags
         assert max_instances.active_executions(instance, "work") == left
 
 
+def test_a_start_does_not_read_all_the_runs_of_others_that_wait(
+    monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> None:
+    run = instance.create_run_for_job(work, status=dg.DagsterRunStatus.STARTING)
+    for number in range(20):
+        other = dg.GraphDefinition(name=f"other_{number}").to_job()
+        instance.create_run_for_job(other, status=dg.DagsterRunStatus.STARTING)
+    read: list[Any] = []
+    get = type(instance).get_run_records
+    monkeypatch.setattr(type(instance), "get_run_records", lambda *a, **k: read.extend(found := get(*a, **k)) or found)
+    assert max_instances.active_executions(instance, "work") == [f"{run.run_id}:work"]
+    assert len(read) == 1
+
+
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt(), RuntimeError("the disk is full")])
 def test_a_run_that_cannot_be_started_has_failed(
     monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance, trouble: BaseException

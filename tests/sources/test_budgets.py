@@ -55,6 +55,19 @@ def test_a_stand_in_has_a_count_of_its_own(settings: Settings, tmp_path: Path) -
     assert Budgets(there, allowed=5).left("baostock", BAOSTOCK) == 5
 
 
+def test_a_backfill_stays_below_every_number_of_requests_after_which_users_were_banned_by_the_lists() -> None:
+    lists = [rule for rule in declarations()["akshare"].host_rules if rule.drops_are_bans]
+    assert {rule.hosts[0] for rule in lists} == {f"push2{end}.eastmoney.com" for end in ("", "delay", "ex")}
+    for rule in lists:
+        # Plans for these hosts: one request in 2 to 3 seconds, 60 to 120 a day.
+        assert rule.daily is not None
+        assert 60 <= rule.daily <= 120
+        assert 2 <= rule.gap <= 3
+    costs = [offer.requests for offer in declarations()["akshare"].offers_of("daily_bars") if offer.unit == "day"]
+    assert costs
+    assert max(costs) <= min(rule.daily or 0 for rule in lists), "a backfill must be able to load one day"
+
+
 def test_each_table_is_counted_where_it_comes_from() -> None:
     names = {table: rule.name for table in ("daily_bars", "longhubang", "limit_up") if (rule := rule_of(table))}
     assert names == {

@@ -13,7 +13,7 @@ from mystocks_dagster.errors import NotOffered, SettingsError, SourceChanged, So
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.chain import ChainedSource, late_until, open_sources
 from mystocks_dagster.sources.checked import CheckedSource
-from mystocks_dagster.sources.registry import declarations
+from mystocks_dagster.sources.registry import declarations, open_source
 
 MONDAY = date(2025, 4, 7)
 MARKET = Market.small(MONDAY)
@@ -113,6 +113,29 @@ def test_auto_is_every_real_source_that_is_ready(monkeypatch: pytest.MonkeyPatch
     assert set(named) - set(without) == {"recorded"}
     assert "simulated" not in named
     assert "akshare" in without
+
+
+def test_auto_says_which_source_it_had_to_leave_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("MYSTOCKS_TDX", raising=False)
+    assert open_sources("auto", Settings.from_env(tmp_path)).deliveries.sentences() == []
+    monkeypatch.setenv("MYSTOCKS_TDX", "/nowhere/vipdoc")
+    source = open_sources("auto", Settings.from_env(tmp_path))
+    assert "tdx" not in source.name
+    [sentence] = source.deliveries.sentences()
+    assert sentence.startswith("tdx was left out: MYSTOCKS_TDX is /nowhere/vipdoc, which does not exist")
+
+
+def test_an_archive_that_cannot_be_read_is_no_source_without_the_table(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "hsjday.zip").write_bytes(b"PK and no more")
+    monkeypatch.setenv("MYSTOCKS_TDX", str(tmp_path / "hsjday.zip"))
+    damaged = CheckedSource(open_source("tdx", Settings.from_env(tmp_path)))
+    source = ChainedSource([damaged, CheckedSource(Vendor("second"))])  # ty: ignore[invalid-argument-type]
+    assert source.longhubang(MONDAY, MONDAY).height == 4
+    assert "tdx was left out" in source.deliveries.sentences()[0]
+    with pytest.raises(SourceChanged, match=r"hsjday\.zip is not a complete zip"):
+        source.rows("index_bars", MONDAY, MONDAY)
 
 
 def test_auto_has_an_order_for_each_table_and_a_list_has_its_own() -> None:

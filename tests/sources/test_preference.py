@@ -3,7 +3,7 @@
 import pytest
 
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.settings import source_names, split_sources
+from mystocks_dagster.source_choice import source_names, split_sources
 from mystocks_dagster.sources.preference import OTHERS, PREFERENCE, preferred
 from mystocks_dagster.sources.registry import declarations
 

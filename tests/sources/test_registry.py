@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.settings import Settings, source_names
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.source_choice import source_names
 from mystocks_dagster.sources import docs
 from mystocks_dagster.sources.hosts import rule_of
 from mystocks_dagster.sources.registry import declarations, is_simulated, open_source

@@ -44,6 +44,7 @@ def invented() -> dict[str, list[Row]]:
         **_by_period(),
         **_by_day(),
         **_lists(),
+        "sina_statements": _sina_statements(),
         "sina_unusual": [
             {
                 "day": "2025-04-07", "indicator": indicator,
@@ -108,6 +109,41 @@ def plans() -> list[Row]:
         )
         for cash, bonus in ((20.11, None), (30.17, 8.0))
     ]  # fmt: skip
+
+
+def _sina_statements() -> list[Row]:
+    """Return two periods of a company and one of a bank; a heading has no value, as at Sina."""
+    company = {
+        "fzb": lambda year: [
+            ("流动资产", None), ("货币资金", 59e9), ("资产总计", 298.9e9 - year), ("负债合计", 56.9e9),
+            ("所有者权益(或股东权益)合计", 242e9 - year),
+        ],
+        "lrb": lambda year: [
+            ("营业总收入", 174.144e9 - year), ("营业收入", 170.899e9), ("利润总额", 119.639e9), ("净利润", 89.335e9),
+            ("归属于母公司所有者的净利润", 86.228e9), ("少数股东损益", 3.107e9),
+        ],
+        "llb": lambda year: [
+            ("一、经营活动产生的现金流量", None), ("经营活动产生的现金流量净额", 92.464e9 - year),
+            ("投资活动产生的现金流量净额", -1.785e9), ("筹资活动产生的现金流量净额", -71.068e9),
+            ("现金及现金等价物净增加额", 19.61e9),
+        ],
+    }  # fmt: skip
+    bank = {
+        "fzb": [("资产总计", 5769.27e9), ("负债合计", 5274.428e9), ("股东权益合计", 494.842e9)],
+        "lrb": [("营业收入", 146.695e9), ("利润总额", 54.738e9), ("归属于母公司的净利润", 44.508e9)],
+        "llb": [
+            ("经营活动产生的现金流量净额", 63.3e9), ("投资活动产生的现金流量净额", -50.1e9),
+            ("筹资活动产生的现金流量净额", -20.2e9), ("现金及现金等价物净增加额", -7e9),
+        ],
+    }  # fmt: skip
+    periods = (("20241231", "20250403", 0), ("20240930", "20241026", 1e9))
+    rows = [
+        {"code": "sh600519", "sheet": sheet, "period": period, "notice": notice, "items": items(less)}
+        for sheet, items in company.items()
+        for period, notice, less in periods
+    ]
+    of_bank = {"code": "sz000001", "period": "20241231", "notice": "20250315"}
+    return rows + [of_bank | {"sheet": sheet, "items": items} for sheet, items in bank.items()]
 
 
 def _by_period() -> dict[str, list[Row]]:
@@ -322,6 +358,8 @@ class DatasetAnswers:
             return routes[path]()
         if match := re.search(r"/(\d{6})cons\.xls$", path):
             return _xlsx([row | {"指数代码": int(match[1])} for row in self.rows["csindex"]])
+        if path.endswith("/CompanyFinanceService.getFinanceReport2022"):
+            return self._financials(query["paperCode"], query["source"])
         if path.endswith("/kind/lhb/index.phtml"):
             return self._unusual(query["tradedate"])
         if path.endswith("/api/data/v1/get") and query["reportName"] in self.rows:
@@ -340,6 +378,26 @@ class DatasetAnswers:
             if (listed := [row["cells"] for row in rows if row["indicator"] == indicator])
         )
         return f'<html><body><div class="list">{tables}</div></body></html>'.encode()
+
+    def _financials(self, code: str, sheet: str) -> bytes:
+        """Return Sina's statements of a company, the newest period first, each item with a title and a value."""
+        rows = [row for row in self.rows["sina_statements"] if (row["code"], row["sheet"]) == (code, sheet)]
+        data = {
+            "report_count": f"{len(rows)}",
+            "report_date": [{"date_value": row["period"], "date_description": "", "date_type": 4} for row in rows],
+            "report_list": {
+                row["period"]: {
+                    "rType": "合并期末", "rCurrency": "CNY", "data_source": "定期报告", "is_audit": "已审计",
+                    "publish_date": row["notice"], "update_time": 1743696000,
+                    "data": [
+                        {"item_field": "", "item_title": title, "item_value": value and f"{value:.6f}"}
+                        for title, value in row["items"]
+                    ],
+                }
+                for row in rows
+            },
+        }  # fmt: skip
+        return _json({"result": {"status": {"code": 0}, "data": data}})
 
     def _report(self, query: Query) -> bytes:
         conditions = [] if self.answers_any_day else _CONDITION.findall(query.get("filter", ""))

@@ -18,6 +18,7 @@ from support.processes import stop_and_kill
 from support.project import Folder
 
 from mystocks_dagster.dagster_internals import InstigatorType, ScheduleInstigatorData
+from mystocks_dagster.factory import fork_server
 
 LOOK = """
 import json, logging, signal, sys
@@ -100,10 +101,26 @@ def requested(instance: dg.DagsterInstance, job: str) -> list[dict[str, str]]:
 
 def workers(folder: Folder) -> list[psutil.Process]:
     """Return the processes of the project's runs."""
-    lines = ((process, " ".join(process.info["cmdline"] or ())) for process in psutil.process_iter(["cmdline"]))
-    return [
-        process for process, line in lines if "mystocks_dagster.factory.worker" in line and str(folder.root) in line
-    ]
+    return list(_workers(folder).values())
+
+
+def worker(folder: Folder, run_id: str) -> psutil.Process:
+    """Return the process of a run that is under way."""
+    return _workers(folder)[run_id]
+
+
+def _workers(folder: Folder) -> dict[str, psutil.Process]:
+    """Return the processes of the project's runs by their run: those with an interpreter of their own, and forks."""
+    found: dict[str, psutil.Process] = {}
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if "mystocks_dagster.factory.worker" in line and str(folder.root) in line:
+            found[json.loads(process.info["cmdline"][-1])["pipeline_run_id"]] = process
+    for home in (folder.root / ".dagster" / "storage").glob("*/worker.json"):
+        identity = fork_server.forked(home.parent)
+        if identity and identity.alive():
+            found[home.parent.name] = psutil.Process(identity.pid)
+    return found
 
 
 def kill_workers(folder: Folder) -> None:

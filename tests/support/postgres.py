@@ -24,11 +24,24 @@ def postgres_server() -> Iterator[Any]:
 
 def use_postgres(folder: Folder, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the project an empty database, and do what dagster.yaml says at that place."""
-    name = f"t{abs(hash(str(folder.root)))}"
-    server.psql(f"CREATE DATABASE {name};")
-    monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", server.get_uri(name, "psycopg2"))
+    new_database(server, str(folder.root), monkeypatch)
     text = (folder.root / "dagster.yaml").read_text(encoding="utf-8")
     there = "  sqlite:\n    base_dir: .dagster\n"
     assert there in text
     there_now = text.replace(there, "  postgres:\n    postgres_url: {env: MYSTOCKS_POSTGRES_URL}\n")
     (folder.root / "dagster.yaml").write_text(there_now, encoding="utf-8")
+
+
+def new_database(server: Any, purpose: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make an empty database the one of the environment."""
+    name = f"t{abs(hash(purpose))}"
+    server.psql(f"DROP DATABASE IF EXISTS {name};")
+    server.psql(f"CREATE DATABASE {name};")
+    monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", server.get_uri(name, "psycopg2"))
+
+
+def empty_database(server: Any, name: str) -> str:
+    """Make an empty database, and return its address as libpq takes it."""
+    server.psql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE);")
+    server.psql(f"CREATE DATABASE {name};")
+    return server.get_uri(name)

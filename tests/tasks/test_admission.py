@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mystocks_dagster.errors import NotOffered
+from mystocks_dagster.errors import NotOffered, SourceUnavailable
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.tables import TABLES
@@ -377,6 +377,23 @@ def test_one_symbol_missing_is_named_and_one_that_is_delisted_is_not(lake: Lake)
     vendor, result = today(market().filter(pl.col("symbol") >= "600003"), lake, listed=whole_list(listed))
     assert result.metadata["symbols_without_bar"] == {f"{LAST}": ["600002.SH"]}
     assert (result.status, sync(vendor).status) == ("partial_success", "success")  # asked again, the source has no more
+
+
+class WithoutList(Vendor):
+    """A source whose stock list cannot be had."""
+
+    def stocks(self, *, include_delisted: bool) -> pl.DataFrame:
+        raise SourceUnavailable("the exchange does not answer. Try again later.")
+
+
+def test_a_stock_list_that_cannot_be_read_is_said_and_the_day_is_stored(lake: Lake):
+    today(market(), lake)
+    vendor = WithoutList(market().filter(date=LAST), has_history=False, listed=pl.DataFrame())
+    result = sync(vendor, force=True)
+    assert (
+        "The bars were not compared with the stock list of vendor: the exchange does not answer. Try again later."
+    ) in result.message
+    assert result.rows["daily_bars"] == len(NAMES)
 
 
 def test_a_list_of_thirty_of_which_one_is_delisted_is_complete(lake: Lake):

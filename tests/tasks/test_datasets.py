@@ -69,8 +69,12 @@ def sync(run: TaskRun, dataset: str, **params: Any) -> TaskResult:
 #: stand-in in our units: lots are shares, 万 and 亿 are CNY.
 PERIOD = {"periods": ["2024-12-31"]}
 YEAR_END = date(2024, 12, 31)
+TWO = {"symbols": ["600519.SH", "000001.SZ"]}
+AUTUMN = {"period": date(2024, 9, 30), "symbol": "600519.SH", "notice": date(2024, 10, 26)}
 CASES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
+    "balance_sheets_sina": (TWO, 3, AUTUMN | {"total_assets": 297.9e9, "total_equity": 241e9}),
     "block_trades": ({}, 2, {"symbol": "600519.SH", "price": 1470.0, "volume": 20000.0, "amount": 29400000.0}),
+    "cash_flows_sina": (TWO, 3, AUTUMN | {"operating": 91.464e9, "investing": -1.785e9, "net_change": 19.61e9}),
     "concept_boards": ({}, 1, {"board": "BK0596", "name": "融资融券", "change_pct": 1.2, "rising": 30,
      "falling": 12}),
     "concept_members": ({}, 1, {"date": MONDAY, "board": "BK0596", "symbol": "600519.SH"}),
@@ -80,6 +84,7 @@ CASES: dict[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
     "etf_bars": ({}, 3, {"symbol": "159915.SZ", "close": 2.5, "volume": 8000100, "amount": 20000250.0}),
     "holder_numbers": (PERIOD, 1, {"period": YEAR_END, "holders": 500000, "change_pct": -3.8462,
      "holders_before": 520000}),
+    "income_statements_sina": (TWO, 3, AUTUMN | {"revenue": 173.144e9, "net_profit": 86.228e9}),
     "index_bars": (
         {},
         2,
@@ -387,7 +392,51 @@ def test_a_second_report_witnesses_income_statements_by_their_newest_version(run
     compared = lake.read("source_comparisons").filter(table="income_statements").row(0, named=True)
     # The other stock of the report has no statement, and a CNY is less than a millionth.
     assert (compared["date"], compared["agreeing"], compared["differing"]) == (YEAR_END, 1, 0)
-    assert {item.table: item.witnesses for item in truth(lake)}["cash_flows"] == ()
+
+
+SINA = {
+    "balance_sheets": {"total_assets": 298.9e9, "total_liabilities": 56.9e9, "total_equity": 242e9},
+    "income_statements": {"revenue": 174.144e9, "total_profit": 119.639e9, "net_profit": 86.228e9},
+    "cash_flows": {"operating": 92.464e9, "investing": -1.785e9, "financing": -71.068e9, "net_change": 19.61e9},
+}
+
+
+@pytest.mark.parametrize("table", SINA)
+def test_statements_have_a_witness_at_another_vendor_for_a_sample_of_stocks(
+    table: str, run: TaskRun, lake: Lake
+) -> None:
+    stated = next(iter(SINA[table]))
+    lake = run.lake("real")
+    moutai = {"symbol": "600519.SH", "period": YEAR_END, "notice_date": date(2025, 4, 3), **SINA[table]}
+    lake.upsert(table, filled(table, [moutai]))
+    first = sync(run, f"{table}_sina")  # no symbols are named: the sample has those that are stored
+    assert (first.status, first.rows) == ("success", {f"{table}_sina": 2})
+    assert sync(run, f"{table}_sina").status == "skipped"
+    compared = compare_sources(WitnessParams(tables=["daily_bars"]), run)
+    assert f"{table} of 2024-12-31: {table} and {table}_sina agree in all 1 rows" in compared.message
+    lake.upsert(table, filled(table, [moutai | {stated: 1.0}]))
+    compare_sources(WitnessParams(tables=["daily_bars"]), run)
+    difference = lake.read("source_differences").row(0, named=True)
+    assert (difference["table"], difference["column"], difference["value_a"]) == (table, stated, "1.0")
+    assert float(difference["value_b"]) == SINA[table][stated]
+    assert f"{table}_sina" in {item.table: item.witnesses for item in truth(lake)}[table]
+
+
+def test_a_sample_of_statements_that_are_not_stored_yet_names_the_task_to_run_first(run: TaskRun) -> None:
+    with pytest.raises(TableMissing, match="run the task that writes it before this one, or name symbols"):
+        sync(run, "cash_flows_sina")
+
+
+def test_a_period_with_other_items_is_refused_rather_than_read_under_the_names_of_another(
+    run: TaskRun, lake: Lake, standin: StandIn
+) -> None:
+    rows = standin.answers.datasets.rows["sina_statements"]
+    newest = next(row for row in rows if row["code"] == "sh600519" and row["sheet"] == "llb")
+    newest["items"] = [item for item in newest["items"] if item[1] is not None]
+    with pytest.raises(SourceChanged, match="公告日期: 'CNY' is not a day; write 2024-03-01 or 20240301 ") as error:
+        sync(run, "cash_flows_sina", symbols=["600519.SH"])
+    assert "\n" not in f"{error.value}"
+    assert not lake.exists("cash_flows_sina")
 
 
 def filled(table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """Indicators into the lake: on which prices, what is written, what is left alone."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -316,3 +317,28 @@ def test_changes_are_found_by_day_whatever_their_kind():
     # Day 0: other order. Day 1: null for 0. Day 2: the same. Day 3: a row less. Day 4: new.
     assert changed_days(stored.lazy(), fresh.lazy()) == [days[1], days[3], days[4]]
     assert changed_days(fresh.lazy(), fresh.lazy()) == []
+
+
+def test_the_progress_has_one_total_and_only_grows(computing, lake, market, weekdays):
+    reports = []
+    run = replace(computing, report_progress=lambda done, total, message: reports.append((done, total, message)))
+    lake.replace_all("daily_bars", market.filter(pl.col("date") < weekdays[-1]))
+    calculate_technical_indicators(IndicatorParams(indicators=["MA"], periods=["daily", "weekly"]), run)
+    lake.replace_days("daily_bars", market.filter(pl.col("date") == weekdays[-1]), [weekdays[-1]])
+    for names in (["MA"], ["MA", "MACD"]):  # carried on; one period of two calculated from its first bar on
+        before = len(reports)
+        calculate_technical_indicators(IndicatorParams(indicators=names, periods=["daily", "monthly"]), run)
+        assert len(reports) > before
+    runs, current = [], []
+    for report in reports:
+        current.append(report)
+        if report[2] == "stored":
+            runs.append(current)
+            current = []
+    assert len(runs) == 3
+    assert not current
+    for given in runs:
+        assert len({total for _, total, _ in given}) == 1
+        numbers = [done for done, _, _ in given]
+        assert numbers == sorted(numbers)
+        assert numbers[-1] == given[0][1]

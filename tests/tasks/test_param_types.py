@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from mystocks_dagster.api.pages.run_form import _choices
 from mystocks_dagster.factory.config_schema import config_fields
-from mystocks_dagster.settings import source_choices
+from mystocks_dagster.source_choice import source_choices
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import read_task_file
 from mystocks_dagster.tasks.data_sync import DailySync, sync_daily_stock_data

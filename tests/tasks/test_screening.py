@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 from mystocks_dagster.tasks.screening import ScreenParams, screen_market
 
@@ -38,7 +39,7 @@ def test_who_passed_is_stored_with_the_values(computing, lake, market, weekdays)
     )  # fmt: skip
     rows = stored(lake, "RISING")
     assert rows["symbol"].to_list() == expected["symbol"].to_list()
-    assert result.rows == {"screens": rows.height}
+    assert result.rows == {"screens": rows.height, "screen_runs": 1}
     assert [json.loads(text) for text in rows["values"]] == [
         {"CLOSE": today, "REF(CLOSE,1)": before} for before, today in expected["close"]
     ]
@@ -52,6 +53,33 @@ def test_the_same_screen_is_replaced_and_other_screens_and_days_stay(computing, 
     run_screens(computing, {"name": "ALL", "formula": "C>100000"})
     assert stored(lake, "RISING").equals(before)
     assert stored(lake, "ALL")["date"].unique().to_list() == [weekdays[-2]]
+
+
+def test_a_screen_that_nobody_passed_differs_from_one_that_did_not_run(computing, lake, market, weekdays):
+    nobody = {"name": "NOBODY", "formula": "C>100000"}
+    run_screens(computing, nobody, RISING)
+    rising = stored(lake, "RISING").height
+    runs = lake.read("screen_runs", columns=["screen", "date", "passed", "screened", "formula"]).sort("screen")
+    assert runs.rows() == [
+        ("NOBODY", weekdays[-1], 0, 3, "C>100000"),
+        ("RISING", weekdays[-1], rising, 3, "C>REF(C,1)"),
+    ]
+    run_screens(computing, nobody, day=weekdays[-2])
+    assert lake.read("screen_runs").filter(screen="RISING")["date"].to_list() == [weekdays[-1]]
+
+
+def test_two_tasks_that_screen_at_once_lose_no_row(computing, lake, market, monkeypatch):
+    write = Lake.replace_days
+
+    def late(*arguments, **named):
+        monkeypatch.setattr(Lake, "replace_days", write)
+        run_screens(computing, RISING)
+        return write(*arguments, **named)
+
+    monkeypatch.setattr(Lake, "replace_days", late)
+    run_screens(computing, {"name": "ALL", "formula": "C>0"})
+    assert stored(lake, "ALL").height == 3
+    assert stored(lake, "RISING").height > 0
 
 
 def test_a_doubtful_symbol_makes_the_result_partial(computing, lake, market, weekdays):

@@ -90,6 +90,16 @@ def test_the_signals_of_strategies_that_are_not_asked_stay(computing, lake, mark
     assert {name: lake.read("signals").filter(strategy=name).height for name in counts} == counts
 
 
+def test_a_run_says_which_strategy_computes_the_whole_history_each_day(computing, lake, market):
+    indicate(computing)
+    formula = {"name": "formula", "buy": "CROSS(C,MA(C,5))", "sell": "CROSS(MA(C,5),C)"}
+    result = signal(computing, strategies=["ma_crossover", formula])
+    assert result.metadata["new_day_reads"] == {
+        "ma_crossover": "the last 2 bars",
+        "formula": "all bars: it states no lookback",
+    }
+
+
 def test_signals_that_are_no_longer_true_go(computing, lake, market):
     indicate(computing)
     signal(computing)

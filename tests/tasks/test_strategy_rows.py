@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from mystocks_dagster.errors import TableMissing
+from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.market.tables.fundamentals import BALANCE_SHEETS, DAILY_VALUATION, INCOME_STATEMENTS
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 from mystocks_dagster.strategies.choices import choice_of
@@ -117,3 +117,33 @@ def test_a_column_that_no_table_has_is_named_with_the_strategys_line(computing, 
     own.write_text('@strategy(reads=["ma50"])\ndef own() -> Rules:\n    """Own."""\n')
     with pytest.raises(TableMissing, match=rf"{own}:2: the strategy own reads 'ma50'.*Did you mean 'ma5'"):
         calculate_strategy_signals(SignalParams(strategies=["own"]), computing)
+
+
+def test_an_indicator_that_looks_ahead_is_marked_and_no_strategy_reads_it(
+    computing, lake, market, tmp_path, monkeypatch
+):
+    peaks = {"name": "PEAKS", "formula": "Z:=ZIG(3,5); LINE:Z; FAST:EMA(C,5);"}
+    params = IndicatorParams.model_validate({"indicators": ["MA", peaks], "periods": ["daily"]})
+    calculate_technical_indicators(params, computing)
+    about = {column.name: column.unit for column in lake.schema_of("indicators_daily").columns}
+    assert about["peaks_line"].startswith("looks ahead")
+    assert about["peaks_fast"].startswith("PEAKS:")
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    own = tmp_path / "strategies" / "own.py"
+    own.parent.mkdir()
+    for column, refused in (("peaks_line", True), ("peaks_fast", False)):
+        own.write_text(
+            f'@strategy(reads=["{column}"], lookback=1)\ndef own() -> Rules:\n    """Own."""\n'
+            f'    return Rules(buy=pl.col("{column}") > 0, sell=pl.col("{column}") < 0)\n'
+        )
+        if refused:
+            with pytest.raises(
+                InvalidParams, match=r"own reads 'peaks_line', whose value on a day depends on later days"
+            ):
+                calculate_strategy_signals(SignalParams(strategies=["own"]), computing)
+        else:
+            own.write_text(
+                "import polars as pl\nfrom mystocks_dagster.strategies.writing import Rules, strategy\n\n"
+                + own.read_text()
+            )
+            assert calculate_strategy_signals(SignalParams(strategies=["own"]), computing).status == "success"

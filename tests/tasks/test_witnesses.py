@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from standin.baostock import BaostockServer
 from standin.market import PAID_ON, PAYING, RESTING, Market
 
-from mystocks_dagster.errors import SourceUnavailable
+from mystocks_dagster.errors import SourceChanged, SourceUnavailable
 from mystocks_dagster.lake.comparisons import comparisons, open_differences
 from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.stored_checks import stored_checks
 from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.baostock import session
 from mystocks_dagster.sources.baostock.process import ClientProcess
@@ -191,6 +192,40 @@ def test_a_witness_that_fails_is_followed_by_the_next(run: TaskRun, lake: Lake):
     result = compare_sources(only_bars(witnesses=["tdx", "baostock"]), run)
     assert result.status == "success"
     assert "akshare and baostock agree" in result.message
+    assert "daily_bars: tdx could not be compared: " in result.message
+
+
+def test_a_witness_whose_file_is_gone_is_named_until_a_person_mends_it(
+    run: TaskRun, lake: Lake, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MYSTOCKS_TDX", "/nowhere/hsjday.zip")
+    store(lake)
+    both = only_bars(witnesses=["tdx", "baostock"])
+    result = compare_sources(both, replace(run, settings=Settings.from_env()))
+    assert (result.status, result.failed_items) == ("partial_success", ("daily_bars with tdx",))
+    assert "/nowhere/hsjday.zip, which does not exist" in result.message
+    assert "akshare and baostock agree" in result.message
+    check = agreement(lake)
+    assert (check.failing, "MYSTOCKS_TDX is /nowhere/hsjday.zip" in check.description) == (1, True)
+    (item,) = (item for item in truth(lake) if item.table == "daily_bars" and item.witness == "tdx")
+    assert (item.rows, item.agreement, item.differences) == (0, None, 1)
+    assert item.note.startswith("tdx could not be compared: MYSTOCKS_TDX is /nowhere/hsjday.zip")
+
+
+def test_a_witness_whose_zip_is_damaged_is_an_error_and_not_a_witness_that_has_no_day(
+    run: TaskRun, lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "hsjday.zip").write_bytes(b"PK and no more")
+    monkeypatch.setenv("MYSTOCKS_TDX", str(tmp_path / "hsjday.zip"))
+    store(lake)
+    with pytest.raises(SourceChanged, match=r"hsjday\.zip"):
+        compare_sources(only_bars(witnesses=["tdx"]), replace(run, settings=Settings.from_env()))
+    assert open_differences(lake)["kind"].to_list() == ["unread"]
+
+
+def test_a_witness_that_nobody_has_set_up_is_not_missed(run: TaskRun, lake: Lake):
+    store(lake)
+    assert "dumps" not in compare_sources(only_bars(witnesses=["dumps", "baostock"]), run).message
 
 
 def test_before_a_source_has_the_day_it_is_not_asked(
@@ -229,6 +264,31 @@ def test_the_ex_days_of_a_day_have_a_witness_of_their_own(run: TaskRun, lake: La
     compare_sources(params, run)
     rows = open_differences(lake, "adjust_events").select("symbol", "value_a", "value_b", "kind").sort("symbol").rows()
     assert rows == [(paying, None, "row", "only_one"), ("600519.SH", "row", None, "only_one")]
+
+
+def test_the_ex_days_of_corporate_actions_have_a_witness_too(run: TaskRun, lake: Lake, server: BaostockServer):
+    day = MARKET.bars["date"].unique().sort()[PAID_ON]
+    rows = MARKET.bars.filter(date=day)
+    lake.replace_days("daily_bars", rows, [day])
+    record_days(lake, "daily_bars", {day: rows.height}, source="akshare")
+    fund = {"symbol": "510300.SH", "ex_date": day, "cash": 0.1, "bonus": 0.0, "source": "tdx"}  # baostock states none
+    lake.upsert("corporate_actions", CORPORATE_ACTIONS.typed(pl.DataFrame([fund])))
+    record_days(lake, "corporate_actions", {day: 1}, source="tdx")
+    paying = f"{PAYING + 1:06d}.SZ"
+    lake.upsert("adjust_events", pl.DataFrame([{"symbol": paying, "date": day, "ratio": 0.99}]))
+    params = WitnessParams(tables=["adjust_events"], day=day, witnesses=["baostock"])
+    assert f"corporate_actions of {day}: tdx and baostock agree except in 1 of 1 rows" in (
+        compare_sources(params, run).message
+    )
+    [lacking] = open_differences(lake, "corporate_actions").select("symbol", "value_a", "value_b", "kind").rows()
+    assert lacking == (paying, None, "row", "only_one")
+    asked = server.calls().count("query_daily_adjust_factor")
+    frame = pl.DataFrame([fund | {"symbol": paying}, fund | {"symbol": paying, "source": "akshare"}])
+    lake.upsert("corporate_actions", CORPORATE_ACTIONS.typed(frame))
+    assert "baostock agree in all 1 rows" in compare_sources(params, run).message
+    assert open_differences(lake, "corporate_actions").filter(source_a="akshare, tdx").is_empty()
+    assert server.calls().count("query_daily_adjust_factor") == 2 * asked == 2
+    assert "baostock (ex-days)" in {item.table: item.witnesses for item in truth(lake)}["corporate_actions"]
 
 
 def test_a_simulated_lake_has_no_witness(computing: TaskRun):

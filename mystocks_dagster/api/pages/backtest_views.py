@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from mystocks_dagster.api.pages.site import Site, project_of
+from mystocks_dagster.api.pages.site import Site, language_of, project_of
 from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.texts import catalogue
 
 
 def register(router: APIRouter, site: Site) -> None:
@@ -26,4 +27,4 @@ def register(router: APIRouter, site: Site) -> None:
         try:
             return JSONResponse(project_of(request).backtests.curve(backtest_id))
         except MyStocksError as error:
-            return JSONResponse({"message": str(error)}, 404)
+            return JSONResponse({"message": catalogue.told(str(error), language_of(request))}, 404)

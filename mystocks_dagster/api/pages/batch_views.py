@@ -11,10 +11,10 @@ from mystocks_dagster.errors import InvalidParams, MyStocksError
 from mystocks_dagster.project.project import Project
 
 _PICK = "pick."
-#: The buttons below the table, each with its action on one task or group.
+_STOP = "stop"
+#: The buttons below the table, each with its action on one task or group; `stop` is done for all together.
 ACTIONS: Mapping[str, Callable[[Project, str], object]] = {
     "start": lambda project, name: project.runs.start(name, {}),
-    "stop": lambda project, name: project.runs.stop(name),
     "on": lambda project, name: project.schedules.switch(name, True),
     "off": lambda project, name: project.schedules.switch(name, False),
     "reset": lambda project, name: project.schedules.switch(name, None),
@@ -26,9 +26,9 @@ def register(router: APIRouter, site: Site) -> None:
 
     @router.post("/-/batch")
     def act(request: Request, form: Form) -> Response:
-        action = ACTIONS.get(form.get("do", ""))
-        if action is None:
-            raise InvalidParams(f"{form.get('do', '')!r} is not an action; choose {', '.join(ACTIONS)}.")
+        action = form.get("do", "")
+        if action not in (_STOP, *ACTIONS):
+            raise InvalidParams(f"{action!r} is not an action; choose {', '.join((*ACTIONS, _STOP))}.")
         names = [field.removeprefix(_PICK) for field in form if field.startswith(_PICK)]
         report = _act(project_of(request), action, names)
         if not names or report.refusals:
@@ -37,13 +37,20 @@ def register(router: APIRouter, site: Site) -> None:
         return redirect("/tasks", **{**query, "done": "batch"})
 
 
-def _act(project: Project, action: Callable[[Project, str], object], names: list[str]) -> BatchReport:
+def _act(project: Project, action: str, names: list[str]) -> BatchReport:
     """Do an action for each task; a refusal of one does not keep the others from it."""
+    errors = project.runs.stop_all(names) if action == _STOP else _refused(project, ACTIONS[action], names)
     refusals: dict[str, list[str]] = {}
+    for name, error in errors.items():
+        refusals.setdefault(str(error), []).append(name)
+    return BatchReport(done=len(names) - len(errors), refusals=refusals)
+
+
+def _refused(project: Project, action: Callable[[Project, str], object], names: list[str]) -> dict[str, MyStocksError]:
+    errors = {}
     for name in names:
         try:
             action(project, name)
         except MyStocksError as error:
-            refusals.setdefault(str(error), []).append(name)
-    refused = sum(len(ids) for ids in refusals.values())
-    return BatchReport(done=len(names) - refused, refusals=refusals)
+            errors[name] = error
+    return errors

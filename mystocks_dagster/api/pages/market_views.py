@@ -11,11 +11,12 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import heat_map
-from mystocks_dagster.api.pages.site import Form, Site, day_of, project_of, redirect
+from mystocks_dagster.api.pages.site import Form, Site, day_of, language_of, project_of, redirect
 from mystocks_dagster.errors import InvalidParams, MyStocksError
 from mystocks_dagster.market.catalogue.registry import CATALOGUE
 from mystocks_dagster.market.symbols import normalise
 from mystocks_dagster.project.market_view.options import ADJUSTMENTS, PERIODS, USUAL, Adjustment, Period
+from mystocks_dagster.texts import catalogue
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
     from mystocks_dagster.project.market_view.securities import Security
@@ -109,7 +110,9 @@ def _register_security(router: APIRouter, site: Site) -> None:
                 backtest=backtest or None,
             )
         except MyStocksError as error:
-            return JSONResponse({"message": str(error)}, status_of(error, request.method))
+            return JSONResponse(
+                {"message": catalogue.told(str(error), language_of(request))}, status_of(error, request.method)
+            )
         return JSONResponse(drawn.to_json())
 
 

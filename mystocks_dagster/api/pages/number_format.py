@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from mystocks_dagster.api.pages.translations import Language
+from mystocks_dagster.api.languages import Language
 
 #: Unit size and its word, largest first.
 _UNITS: dict[Language, Sequence[tuple[float, str]]] = {

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mystocks_dagster.api import languages
 from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.origins import Source, source_of
 from mystocks_dagster.api.pages import number_format, translations
@@ -26,6 +27,7 @@ from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.taskfile import last_good
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.yaml.dump import text_of
+from mystocks_dagster.texts import catalogue
 
 _HEADERS = {"Content-Security-Policy": PAGES_POLICY, "Vary": "Accept-Language, Cookie"}
 #: Entries of the navigation besides the start page and Dagster: path and key of its text.
@@ -67,7 +69,7 @@ class Site:
         text = self._templates.get_template(template).render(_shared_values(request, language, error) | values)
         status = status_of(error, request.method) if error else 200
         response = HTMLResponse(text, status, _HEADERS)
-        if request.query_params.get("lang") in translations.LANGUAGES:
+        if request.query_params.get("lang") in languages.LANGUAGES:
             response.set_cookie("lang", language, max_age=_YEAR_SECONDS, httponly=True, samesite="lax", path="/")
         return response
 
@@ -76,7 +78,7 @@ class Site:
         return self.render(request, "error.html", error, **error_values(error))
 
 
-def _shared_values(request: Request, language: translations.Language, error: MyStocksError | None) -> dict[str, Any]:
+def _shared_values(request: Request, language: languages.Language, error: MyStocksError | None) -> dict[str, Any]:
     done = request.query_params.get("done")
     project = project_of(request)
     settings = project.settings
@@ -84,6 +86,7 @@ def _shared_values(request: Request, language: translations.Language, error: MyS
     dagster = getattr(request.app.state, "dagster_path", None) or dagster_address(settings.dagster_home)
     return {
         "t": translations.translator(language),
+        "told": lambda text: catalogue.told(str(text), language),
         "amount": lambda value: number_format.amount(value, language),
         "percent": number_format.percent,
         "price": number_format.price,
@@ -128,14 +131,14 @@ def error_values(error: MyStocksError) -> dict[str, Any]:
     return {"message": str(error), "located": isinstance(error, TaskFileError)}
 
 
-def language_of(request: Request) -> translations.Language:
+def language_of(request: Request) -> languages.Language:
     """Return the user's language: `?lang=`, else the cookie's, else the browser's."""
-    return translations.choose(
+    return languages.choose(
         request.query_params.get("lang"), request.cookies.get("lang"), request.headers.get("accept-language", "")
     )
 
 
-def _address_in(request: Request, language: translations.Language) -> str:
+def _address_in(request: Request, language: languages.Language) -> str:
     """Return the address of the same page in another language, without the message of an action."""
     # The response to a failed stop or switch is at the address of the button, which does not accept GET.
     path = request.url.path.removesuffix("/stop").removesuffix("/switch")

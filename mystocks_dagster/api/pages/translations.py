@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Literal
 
+from mystocks_dagster.api.languages import LANGUAGES, Language
 from mystocks_dagster.api.pages import words_market, words_tasks
 from mystocks_dagster.taskfile.field_types import EXECUTION_MODES, TASK_TYPES
 from mystocks_dagster.taskfile.form import Words, form_fields
 from mystocks_dagster.taskfile.model import Group, Task
 from mystocks_dagster.taskfile.schedule import Schedule
-
-Language = Literal["zh", "en"]
-LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 #: Key to Chinese and English. Labels of the task file's fields are declared with the fields, see `_field_labels`.
 _WORDS: dict[str, Words] = {
@@ -183,30 +180,3 @@ def translator(language: Language) -> Translate:
         return text.format(**values) if values else text
 
     return translate
-
-
-def choose(query: str | None, cookie: str | None, accept_language: str) -> Language:
-    """Return the language of a page: the query's, else the cookie's, else the browser's, else Chinese.
-
-    Examples:
-        >>> choose(None, None, "en-GB,en;q=0.9,zh;q=0.8")
-        'en'
-        >>> choose(None, None, "de, zh-CN;q=0.5")
-        'zh'
-    """
-    for language in (query, cookie):
-        if language in ("zh", "en"):
-            return "zh" if language == "zh" else "en"
-    for part in sorted(accept_language.split(","), key=_weight, reverse=True):
-        name = part.strip().lower()
-        if name.startswith(("zh", "en")) and _weight(part) > 0:
-            return "zh" if name.startswith("zh") else "en"
-    return "zh"
-
-
-def _weight(part: str) -> float:
-    _, _, weight = part.partition(";q=")
-    try:
-        return float(weight) if weight else 1.0
-    except ValueError:
-        return 0.0

@@ -3,7 +3,6 @@
 Partitions, last materializations and checks, cursors of sensors and statistics do not change.
 """
 
-import fcntl
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from mystocks_dagster.history.cleanup import disk_space, orphans, removal, reten
 from mystocks_dagster.history.models import CleanupResult
 from mystocks_dagster.history.rollup import FILE, Rollup
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.shared.named_lock import held
 
 _BATCH = 100
 #: On a full disk each batch must free more space than it needs.
@@ -74,6 +74,7 @@ def clean_up(
         freed += removal.size(versions)
         for path in versions:
             path.unlink(missing_ok=True)
+        orphans.remove_shared_versions(place.instance, before)
     notes = (*disk_space.compact(place.instance), *_shrink_rollup(place))
     if tight:
         notes = ("The disk was full: the output of all older runs was removed first, also of runs that stay.", *notes)
@@ -105,11 +106,9 @@ def _before(days: int) -> datetime:
 
 @contextmanager
 def _alone(home: Path) -> Generator[None]:
-    with (home / "cleanup.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NotNow("Another clean-up is running; nothing was removed. Try again when it has finished.") from None
+    with held(home, "cleanup") as alone:
+        if not alone:
+            raise NotNow("Another clean-up is running; nothing was removed. Try again when it has finished.")
         yield
 
 

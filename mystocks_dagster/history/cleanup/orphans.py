@@ -1,5 +1,6 @@
 """Removal of what old runs leave behind: ticks, snapshots of jobs, versions of the task file."""
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from mystocks_dagster.dagster_internals import RunsTable as Runs
 from mystocks_dagster.dagster_internals import SnapshotsTable as Snapshots
 from mystocks_dagster.dagster_internals import TickStatus
 from mystocks_dagster.history.dagster_storage import run_storage, schedule_storage
+from mystocks_dagster.tags import Storage
 from mystocks_dagster.taskfile.known_good import FILE as KNOWN_GOOD
 from mystocks_dagster.taskfile.last_good import LAST_GOOD, last_good
 
@@ -64,6 +66,24 @@ def unused_versions(instance: dg.DagsterInstance, folder: Path, before: datetime
     old = [path for path in stored[_VERSIONS_KEPT:] if path.stat().st_mtime < before.timestamp()]
     with run_storage(instance).connect() as connection:
         return [path for path in old if not connection.execute(_runs_with(path.stem)).first()]
+
+
+def unused_shared_versions(instance: dg.DagsterInstance, before: datetime) -> list[str]:
+    """Return the keys of the versions in the shared database, stored before `before`, that no run refers to."""
+    like = {"prefix": f"{Storage.TASK_FILES}%"}
+    with run_storage(instance).connect() as connection:
+        stored = connection.execute(db.text("SELECT key, value FROM kvs WHERE key LIKE :prefix"), like).all()
+        old = [key for key, value in stored if json.loads(value)["stored"] < before.timestamp()]
+        return [key for key in old if not connection.execute(_runs_with(key.removeprefix(Storage.TASK_FILES))).first()]
+
+
+def remove_shared_versions(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Remove what `unused_shared_versions` returns; return their number."""
+    keys = unused_shared_versions(instance, before)
+    with run_storage(instance).connect() as connection:
+        for key in keys:
+            connection.execute(db.text("DELETE FROM kvs WHERE key = :key"), {"key": key})
+    return len(keys)
 
 
 def _runs_with(version: str) -> Any:

@@ -7,8 +7,12 @@ from functools import cached_property
 
 from mystocks_dagster.market.catalogue.definition import Definition
 from mystocks_dagster.market.catalogue.registry import definition
+from mystocks_dagster.market.formulas.foresight import outputs_ahead
 from mystocks_dagster.market.formulas.parser import parse_formula
 from mystocks_dagster.market.formulas.syntax import Formula
+
+#: How the description of a column begins whose values on a day depend on later days.
+LOOKS_AHEAD = "looks ahead, only for charts; "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,12 @@ class Calculation:
         """
         values = ",".join(f"{value:g}" for value in self.values.values())
         return f"{self.name}({values})" if values else self.name
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """What the lake says of each column: the formula, and whether the values of a day depend on later days."""
+        text, ahead = f"{self.name}: {' '.join(self.text.split())}", outputs_ahead(self.formula)
+        return {column: f"{LOOKS_AHEAD if output in ahead else ''}{text}" for output, column in self.columns.items()}
 
     @cached_property
     def version(self) -> str:

@@ -49,6 +49,28 @@ SCREENS = Table(
     ),
 )
 
+SCREEN_RUNS = Table(
+    name="screen_runs",
+    title="选股运行",
+    about="Each screen and day with the number of symbols that passed, which may be none",
+    about_zh="每个选股公式每日的运行结果：筛选与选出的股票数，可为零",
+    domain="research",
+    grain="one screen and day on which it ran",
+    key=("screen", "date"),
+    date_column="date",
+    known_by=("date",),
+    columns=(
+        text("screen", "name of the screen"),
+        DATE,
+        count("passed", "symbols that passed; their rows are in screens"),
+        count("screened", "symbols with a bar on the day"),
+        count("without_values", "symbols without a value of the formula, mostly as their history is short"),
+        count("doubtful", "symbols that were left out, as an adjustment ratio is unknown"),
+        text("period", "daily, weekly or monthly bars"),
+        text("formula", "the formula as written"),
+    ),
+)
+
 BACKTESTS = Table(
     name="backtests",
     title="回测汇总",

@@ -94,7 +94,7 @@ SOURCE_DIFFERENCES = Table(
         text("value_a", "its value; null if it has no row", null=True),
         text("source_b", "the other source"),
         text("value_b", "its value; null if it has no row", null=True),
-        text("kind", "value, only_one, earlier_moment, holiday or no_rows; see docs/sources.md"),
+        text("kind", "value, only_one, earlier_moment, holiday, no_rows or unread; see docs/sources.md"),
         number("size", "absolute difference in the column's unit; null if it is not a number", null=True),
         moment("checked_at", "time of the comparison"),
     ),

@@ -52,6 +52,9 @@ _LISTED = (
     *("capital_flow_stock", "capital_flow_sector", "capital_flow_concept"),
     *("industry_boards", "industry_members", "concept_boards", "concept_members"),
 )
+#: Users report bans after 10 to 20 lists or 50 to 200 histories in quick succession. One stream of 60 to 120 requests a
+#: day with pauses of 2 to 3 seconds is below every report. A day of bars takes 67, so the upper end is allowed.
+_LISTS_A_DAY = 120
 
 SOURCE = SourceDeclaration(
     name="akshare",
@@ -70,7 +73,7 @@ SOURCE = SourceDeclaration(
             gap=2.5,
             ban=6 * HOUR,
             drops_are_bans=True,
-            daily=100,
+            daily=_LISTS_A_DAY,
         ),
         HostRule(
             name="eastmoney-push2delay",
@@ -78,7 +81,7 @@ SOURCE = SourceDeclaration(
             gap=2.5,
             ban=6 * HOUR,
             drops_are_bans=True,
-            daily=250,
+            daily=_LISTS_A_DAY,
             tables=_LISTED,
         ),
         HostRule(
@@ -87,7 +90,7 @@ SOURCE = SourceDeclaration(
             gap=2.5,
             ban=6 * HOUR,
             drops_are_bans=True,
-            daily=100,
+            daily=_LISTS_A_DAY,
             tables=("limit_up", "limit_down"),
         ),
         HostRule(
@@ -104,6 +107,6 @@ SOURCE = SourceDeclaration(
                 "northbound",
             ),
         ),
-        HostRule(name="sina", hosts=("sina.com.cn",), daily=1000),
+        HostRule(name="sina", hosts=("sina.com.cn", "sina.cn"), daily=1000),
     ),
 )

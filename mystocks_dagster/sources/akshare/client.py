@@ -17,7 +17,7 @@ import polars as pl
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare import columns
-from mystocks_dagster.sources.akshare.columns import Call
+from mystocks_dagster.sources.akshare.call import Call
 from mystocks_dagster.sources.akshare.frames import changed, read_frame
 from mystocks_dagster.sources.akshare.session import BEIJING, LISTS, SAMPLE, check_one_session, newest_day
 from mystocks_dagster.sources.transport import EmptyResponse, RecordingTransport, installed

@@ -13,7 +13,7 @@ from mystocks_dagster.datasets.model import CallSpec
 from mystocks_dagster.datasets.placeholders import Value, fill
 from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import SourceUnavailable
-from mystocks_dagster.sources.akshare.columns import Call, Field, Kind
+from mystocks_dagster.sources.akshare.call import Call, Field, Kind
 from mystocks_dagster.sources.akshare.frames import changed, check_responses
 from mystocks_dagster.sources.akshare.source import AkshareSource
 from mystocks_dagster.sources.dataset_frames import ColumnError, convert, to_series

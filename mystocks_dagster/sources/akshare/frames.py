@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
-from mystocks_dagster.sources.akshare.columns import Call, Field
+from mystocks_dagster.sources.akshare.call import Call, Field
 from mystocks_dagster.sources.upstream_responses import UpstreamResponse
 
 if TYPE_CHECKING:

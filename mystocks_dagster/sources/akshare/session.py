@@ -8,7 +8,7 @@ from typing import Any
 from mystocks_dagster.errors import SourceUnavailable
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import DATA_READY, shanghai
-from mystocks_dagster.sources.akshare.columns import Call
+from mystocks_dagster.sources.akshare.call import Call
 from mystocks_dagster.sources.akshare.frames import changed
 from mystocks_dagster.sources.upstream_responses import UpstreamResponse
 

@@ -16,8 +16,8 @@ from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare import SOURCE, columns, tables
+from mystocks_dagster.sources.akshare.call import Call
 from mystocks_dagster.sources.akshare.client import AkshareClient
-from mystocks_dagster.sources.akshare.columns import Call
 from mystocks_dagster.sources.akshare.history import PriceStream, history_bars
 from mystocks_dagster.sources.akshare.identity import check_identity, check_values
 from mystocks_dagster.sources.akshare.session import (

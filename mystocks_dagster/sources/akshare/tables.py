@@ -14,7 +14,7 @@ from mystocks_dagster.market.tables.market import DAILY_BARS, ETF_QUOTES, STOCK_
 from mystocks_dagster.market.tables.reference import STOCKS
 from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.akshare import columns
-from mystocks_dagster.sources.akshare.columns import Call
+from mystocks_dagster.sources.akshare.call import Call
 from mystocks_dagster.sources.akshare.frames import SHARES_PER_LOT, TOLERANCE, refuse
 from mystocks_dagster.sources.protocol import FlowKind, StatementTable
 

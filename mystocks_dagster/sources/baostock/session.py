@@ -12,6 +12,7 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.baostock import HOST, PORT, server_address
 from mystocks_dagster.sources.baostock.child import CUT, FAILED
 from mystocks_dagster.sources.baostock.process import ClientProcess, Unanswered
+from mystocks_dagster.sources.host_notes import host_notes
 from mystocks_dagster.sources.hosts import HostLimiter, Turn
 
 #: Seconds for one call; the largest answer has some 6,000 rows.
@@ -56,10 +57,8 @@ class Baostock:
         """
         self._stand_in = self.settings.source_option("baostock")
         host, port = _split(self._stand_in) if self._stand_in else (HOST, PORT)
-        folder = self.settings.dagster_home / "hosts"
-        if self._stand_in:
-            folder /= f"{host}_{port}"
-        self._limiter = HostLimiter(folder, gaps=not self._stand_in)
+        notes = host_notes(self.settings, f"{host}_{port}" if self._stand_in else "")
+        self._limiter = HostLimiter(notes, gaps=not self._stand_in)
         self.process = ClientProcess(host, port, DEADLINE)
 
     @contextmanager

@@ -8,16 +8,24 @@ KEY_VARIABLE = "MYSTOCKS_DUMPS_KEY"
 
 _NOTE = "{}; `prev_close` follows from corporate actions, where these are known; suspended days have no row"
 _UNKNOWN = ("turnover", "is_st")
+#: Two files, each with the request for its address: one call for both is not offered, and no address is good for long.
+_BARS_AND_ACTIONS = 4
 OFFERS = (
     Offer(
         table="daily_bars",
         past="all",
         unit="history",
-        requests=2,
+        requests=_BARS_AND_ACTIONS,
         null_columns=_UNKNOWN,
         note=_NOTE.format("ten years"),
     ),
-    Offer(table="daily_bars", past="recent", requests=2, null_columns=_UNKNOWN, note=_NOTE.format("ten days")),
+    Offer(
+        table="daily_bars",
+        past="recent",
+        requests=_BARS_AND_ACTIONS,
+        null_columns=_UNKNOWN,
+        note=_NOTE.format("ten days"),
+    ),
     Offer(table="corporate_actions", past="all", unit="history", requests=2, null_columns=("known_since",)),
 )
 

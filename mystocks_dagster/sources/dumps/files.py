@@ -8,7 +8,7 @@ from typing import Any
 from mystocks_dagster.errors import SettingsError, SourceChanged, SourceUnavailable
 from mystocks_dagster.market import clock
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.sources.download import Download, Refused, hosts_folder, redirected
+from mystocks_dagster.sources.download import Download, Refused, notes_of, redirected
 from mystocks_dagster.sources.dumps import HOST, KEY_VARIABLE
 from mystocks_dagster.sources.hosts import HostLimiter
 from mystocks_dagster.sources.protocol import Progress
@@ -99,7 +99,7 @@ class DumpFiles:
 
         retry = RetrySettings.from_settings(self._settings)
         address, headers = redirected(url, {"X-api-key": self._key}, self._settings)
-        with HostLimiter(hosts_folder(self._settings), gaps=retry.gaps).turn(HOST):
+        with HostLimiter(notes_of(self._settings), gaps=retry.gaps).turn(HOST):
             self.requests += 1
             try:
                 response = requests.get(address, headers=headers, timeout=retry.timeout)

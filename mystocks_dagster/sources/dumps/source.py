@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import polars as pl
 
-from mystocks_dagster.errors import NotOffered, SettingsError
+from mystocks_dagster.errors import NotOffered, SourceNotSet
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import DATA_READY, shanghai
 from mystocks_dagster.market.ex_right import with_previous_closes
@@ -38,13 +38,11 @@ class DumpsSource:
         """Open the source without a request.
 
         Raises:
-            SettingsError: The key is not set.
+            SourceNotSet: The key is not set.
         """
         key = settings.source_key(self.name)
         if not key:
-            raise SettingsError(
-                f"The source 'dumps' needs a key; set {KEY_VARIABLE} to that of your account at {HOST}."
-            )
+            raise SourceNotSet(f"The source 'dumps' needs a key; set {KEY_VARIABLE} to that of your account at {HOST}.")
         self._files = DumpFiles(settings, key)
 
     @property

@@ -20,12 +20,12 @@ from mystocks_dagster.market.tables import BUILT_IN, TABLES
 from mystocks_dagster.sources.dates import AmbiguousDate, days_expr
 from mystocks_dagster.sources.recorded.layouts import OWN, Layout, bars_layout, own_layout
 from mystocks_dagster.sources.recorded.span import Span
+from mystocks_dagster.sources.recorded.values import cast, codes_expr
 
 #: Tables that an archive may hold: all source tables except snapshots.
 RECORDED_TABLES = tuple(name for name, table in BUILT_IN.items() if table.origin == "source")
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
-_FLAGS = {"1": True, "0": False, "1.0": True, "0.0": False, "true": True, "false": False}
 #: The number of bytes from which the columns and the encoding of a text file are determined.
 _HEAD_BYTES = 65_536
 #: baostock's adjustflag of raw rows.
@@ -110,7 +110,7 @@ class RecordedFile:
         if column.dtype == pl.Date:
             return days_expr(label, types[label]).alias(column.name)
         scale = self.layout.scale.get(column.name)
-        value = _cast(pl.col(label), types[label], pl.Float64 if scale else column.dtype)
+        value = cast(pl.col(label), types[label], pl.Float64 if scale else column.dtype)
         return ((value * scale).round(2).cast(column.dtype) if scale else value).alias(column.name)
 
     def _default(self, column: Column) -> pl.Expr:
@@ -241,7 +241,7 @@ def _adjustments(path: Path, encoding: str) -> set[int]:
 
 
 def _adjustment(types: pl.Schema) -> pl.Expr:
-    return _cast(pl.col("adjustflag"), types["adjustflag"], pl.Int64)
+    return cast(pl.col("adjustflag"), types["adjustflag"], pl.Int64)
 
 
 @contextmanager
@@ -250,7 +250,7 @@ def _readable(path: Path, table: Table) -> Generator[None, None, None]:
     try:
         yield
     except AmbiguousDate as error:
-        raise SourceChanged(f"{path} cannot be read as {table.name}: {error}.") from error
+        raise SourceChanged(f"{path} cannot be read as {table.name}: {_first_line(error)}.") from error
     except (PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise SourceChanged(f"{path} cannot be read as {table.name}: {_first_line(error)}") from error
 
@@ -268,33 +268,6 @@ def _scan(path: Path, encoding: str) -> pl.LazyFrame:
     names = rows.collect_schema().names()
     stripped = {name: name.strip() for name in names if name != name.strip()}
     return rows.rename(stripped) if stripped else rows
-
-
-def codes_expr(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Return the expression that reads a column of codes as text and restores lost leading zeros."""
-    code = pl.col(column).cast(pl.Int64) if dtype.is_numeric() else pl.col(column)
-    code = code.cast(pl.String).str.strip_chars()
-    return pl.when(code.str.contains(r"^[0-9]{1,5}$")).then(code.str.zfill(6)).otherwise(code)
-
-
-def _cast(value: pl.Expr, source: pl.DataType, target: pl.DataType | type[pl.DataType]) -> pl.Expr:
-    """Return `value` of type `source` as `target`; an invalid value raises when the expression is collected."""
-    if source == pl.String:
-        return _parse(value.str.strip_chars().replace("", None), target)
-    if target != MOMENT or not isinstance(source, pl.Datetime):
-        return value.cast(target)
-    convert = value.dt.replace_time_zone if source.time_zone is None else value.dt.convert_time_zone
-    return convert("Asia/Shanghai").cast(MOMENT)
-
-
-def _parse(text: pl.Expr, target: pl.DataType | type[pl.DataType]) -> pl.Expr:
-    if target == pl.Boolean:
-        return text.str.to_lowercase().replace_strict(_FLAGS, return_dtype=pl.Boolean)
-    if target == pl.Int64:
-        return text.cast(pl.Float64).round().cast(pl.Int64)
-    if target == MOMENT:
-        return text.str.to_datetime("%+").dt.convert_time_zone("Asia/Shanghai").cast(MOMENT)
-    return text.cast(target)
 
 
 def _first_line(error: Exception) -> str:

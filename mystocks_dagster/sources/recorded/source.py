@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import polars as pl
 
-from mystocks_dagster.errors import NotOffered, SettingsError
+from mystocks_dagster.errors import NotOffered, SettingsError, SourceNotSet
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import published, shanghai
 from mystocks_dagster.market.tables import TABLES
@@ -37,11 +37,12 @@ class RecordedSource:
         """Open the archive; its files are scanned when they are first needed.
 
         Raises:
-            SettingsError: `MYSTOCKS_RECORDED` is not set, or is not a folder.
+            SourceNotSet: `MYSTOCKS_RECORDED` is not set.
+            SettingsError: It is not a folder.
         """
         folder = archive_folder(settings)
         if folder is None:
-            raise SettingsError("The source 'recorded' needs a folder; set MYSTOCKS_RECORDED to that of your archive.")
+            raise SourceNotSet("The source 'recorded' needs a folder; set MYSTOCKS_RECORDED to that of your archive.")
         if not folder.is_dir():
             raise SettingsError(
                 f"MYSTOCKS_RECORDED is {folder}, which is not a folder; set it to that of your archive."

@@ -1,6 +1,5 @@
 """The bars of one day out of 通达信's daily zip (`g4day`): a pair of files `.cod` and `.md1` for each exchange."""
 
-import zipfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import polars as pl
 
 from mystocks_dagster.errors import SourceChanged
 from mystocks_dagster.sources.tdx.members import classify
+from mystocks_dagster.sources.zips import DamagedZip, opened_zip
 
 _CODE_BYTES, _BLOCK_BYTES = 150, 512
 _EXCHANGES = ("sh", "sz", "bj")
@@ -36,19 +36,23 @@ def day_bars(path: Path, day: date) -> dict[str, pl.DataFrame]:
         SourceChanged: The zip is not complete, lacks an exchange, or has another form.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = {name.lower().replace("\\", "/").rpartition("/")[2]: name for name in archive.namelist()}
-            frames = []
-            for exchange in _EXCHANGES:
-                names = [f"{exchange}{day:%y%m%d}.{suffix}" for suffix in ("cod", "md1")]
-                if exchange == "bj" and day < _BEIJING_FROM and names[0] not in entries:
-                    continue
-                if missing := [name for name in names if name not in entries]:
-                    raise SourceChanged(f"{path} has no {missing[0]}.")
-                codes, blocks = (archive.read(entries[name]) for name in names)
-                frames.append(_exchange(f"{path}: {names[1]}", exchange, day, codes, blocks))
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        with opened_zip(path) as archive:
+            contents = {
+                name.lower().replace("\\", "/").rpartition("/")[2]: archive.read(name)
+                for name in archive.namelist()
+                if name.lower().endswith((".cod", ".md1"))
+            }
+    except DamagedZip as error:
         raise SourceChanged(f"{path} is not a complete zip ({error}).") from error
+    frames = []
+    for exchange in _EXCHANGES:
+        names = [f"{exchange}{day:%y%m%d}.{suffix}" for suffix in ("cod", "md1")]
+        if exchange == "bj" and day < _BEIJING_FROM and names[0] not in contents:
+            continue
+        if missing := [name for name in names if name not in contents]:
+            raise SourceChanged(f"{path} has no {missing[0]}.")
+        codes, blocks = (contents[name] for name in names)
+        frames.append(_exchange(f"{path}: {names[1]}", exchange, day, codes, blocks))
     rows = pl.concat(frames).filter((pl.col("volume") > 0) | (pl.col("amount") > 0))
     tables = rows["table"].unique().to_list()
     return {table: rows.filter(table=table).drop("table").sort("symbol") for table in tables}

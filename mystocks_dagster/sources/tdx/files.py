@@ -1,6 +1,5 @@
 """The files of 通达信 where they are: a user's own folder or zip, or downloaded into the project's folder."""
 
-import zipfile
 from datetime import date
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +10,7 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.download import Download, Refused
 from mystocks_dagster.sources.protocol import Progress
 from mystocks_dagster.sources.tdx import ARCHIVE_HOST, FILES_HOST
+from mystocks_dagster.sources.zips import DamagedZip, opened_zip
 
 _ARCHIVE = f"https://{ARCHIVE_HOST}/vipdoc/hsjday.zip"
 _DAY = f"https://{FILES_HOST}/products/data/data/g4day/{{:%Y%m%d}}.zip"
@@ -204,11 +204,11 @@ def unpacked(path: Path, *nested: str) -> bytes | None:
     content: bytes | None = None
     try:
         for name in nested:
-            with zipfile.ZipFile(path if content is None else io.BytesIO(content)) as archive:
+            with opened_zip(path if content is None else io.BytesIO(content)) as archive:
                 match = next((entry for entry in archive.namelist() if entry.lower().rpartition("/")[2] == name), None)
                 if match is None:
                     return None
                 content = archive.read(match)
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except DamagedZip as error:
         raise SourceChanged(f"{path} is not a complete zip ({error}).") from error
     return content

@@ -39,7 +39,8 @@ def actions(content: bytes, name: str = "gbbq") -> pl.DataFrame:
     rows = pl.DataFrame(
         {
             "market": records["market"],
-            "code": pl.Series(records["code"].tolist(), dtype=pl.Binary).cast(pl.String, strict=False),
+            # A code that is no text is of no security that is known here.
+            "code": [code.decode("ascii", "replace") for code in records["code"].tolist()],
             "day": records["day"],
             "category": records["category"],
             **numbers,

@@ -38,5 +38,5 @@ def trading_days(content: bytes) -> list[date]:
 def _day(year: int, entry: str) -> date:
     try:
         return date(year, int(entry[:2]), int(entry[2:]))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise SourceChanged(f"needini.dat: {entry!r} in the line of {year} is not a day (MMDD).") from None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mystocks_dagster.errors import SourceChanged
 from mystocks_dagster.market.symbols import is_a_share, is_b_share, is_fund
+from mystocks_dagster.sources.zips import DAMAGED, DamagedZip, opened_zip
 
 #: Bytes of a record.
 RECORD_BYTES = 32
@@ -99,9 +100,9 @@ def zip_members(path: Path) -> Members:
         SourceChanged: It is not a complete zip, or has no `.day` file.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened_zip(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
-    except (zipfile.BadZipFile, EOFError) as error:
+    except DamagedZip as error:
         raise SourceChanged(f"{path} is not a complete zip ({error}); delete it and load it again.") from error
     return _members(path, [(info.filename, info.file_size, _ZipEntry(path, info)) for info in infos])
 
@@ -159,7 +160,7 @@ class _ZipEntry:
         info = self._info
         try:
             content = self._inflated()
-        except (zlib.error, OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise self._damaged(f"{error}") from error
         if len(content) != info.file_size or zlib.crc32(content) != info.CRC:
             raise self._damaged("its checksum is wrong")

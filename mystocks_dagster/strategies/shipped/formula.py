@@ -13,6 +13,7 @@ def formula(market: pl.DataFrame, buy: Formula, sell: Formula, score: Formula = 
     The last output of a text is its condition, and those before it are the detail: `A:EMA(C,12); CROSS(A,EMA(C,26))`.
     The last output of `score` says which of several purchases of one day comes first. Prices are backward-adjusted,
     volume is in shares, suspended days are left out. A function that looks ahead, such as ZIG, is refused at load.
+    It states no lookback, as a formula may depend on all bars: each new day computes the whole history again.
     """
     return pl.concat([_side(market, "buy", buy, score), _side(market, "sell", sell, None)], how="diagonal")
 

@@ -56,12 +56,12 @@ def test_a_query_is_answered_as_a_table(browser: TestClient) -> None:
 @pytest.mark.parametrize(
     ("sql", "says"),
     [
-        ("DELETE FROM daily_bars", "read-only"),
-        ("SELECT * FROM read_csv('/etc/passwd')", "failed"),
-        ("SELECT 1; SELECT 2", "single SELECT"),
-        ("SELEC 1", "failed"),
-        ("", "Write one SELECT"),
-        ("SELECT '" + "x" * 20_000 + "'", "at most 10,000 characters"),
+        ("DELETE FROM daily_bars", "数据湖是只读的"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "查询失败"),
+        ("SELECT 1; SELECT 2", "只能写一条 SELECT"),
+        ("SELEC 1", "查询失败"),
+        ("", "请写一条 SELECT"),
+        ("SELECT '" + "x" * 20_000 + "'", "最多 10,000 个字符"),
     ],
 )
 def test_a_query_that_is_refused_says_why_and_keeps_its_text(browser: TestClient, sql: str, says: str) -> None:

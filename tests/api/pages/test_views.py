@@ -1,8 +1,6 @@
 """The pages at /tasks: what a person sees, and what their forms do to tasks.yaml."""
 
 import html
-import json
-import os
 import re
 import time
 from pathlib import Path
@@ -15,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.project import Folder
 
+from mystocks_dagster.api.languages import LANGUAGES
 from mystocks_dagster.api.pages import edit_views
-from mystocks_dagster.api.pages.translations import LANGUAGES
 from mystocks_dagster.execution.result_encoding import to_record
 from mystocks_dagster.history import Execution
+from mystocks_dagster.instance import address_note
 from mystocks_dagster.project.edit import ChangedMeanwhile, TaskFileEditor
 from mystocks_dagster.project.run_history import RunHistory
 from mystocks_dagster.runs.launch import QUEUE_DAEMON
@@ -101,9 +100,7 @@ UI = "http://127.0.0.1:3999"
 @pytest.fixture
 def dagster(project: Folder) -> str:
     """Where the pages believe that Dagster's UI runs, up to the names of things there."""
-    (project.root / ".dagster" / "ui.json").write_text(
-        json.dumps({"address": UI, "pid": os.getpid()}), encoding="utf-8"
-    )
+    (project.root / ".dagster" / "ui.json").write_text(address_note(UI), encoding="utf-8")
     return f"{UI}/dagster/locations/mystocks"
 
 
@@ -360,9 +357,9 @@ def test_a_switch_is_dagsters_own_and_can_be_reset(browser: TestClient, project:
 
 def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
     for path, data, status, expected in (
-        ("/tasks/report/switch", {"to": "on"}, 409, "no schedule"),
-        ("/tasks/report/stop", {}, 409, "not running"),
-        ("/tasks/load/run", {}, 503, "no daemon"),
+        ("/tasks/report/switch", {"to": "on"}, 409, "没有调度"),
+        ("/tasks/report/stop", {}, 409, "没有在运行"),
+        ("/tasks/load/run", {}, 503, "没有存活的守护进程"),
         ("/tasks/nothing/stop", {}, 404, "nothing"),
     ):
         page = browser.post(path, data=data)
@@ -482,6 +479,11 @@ def test_one_pass_shows_every_wrong_field_of_a_form(browser: TestClient, project
     )
     assert page.status_code == 422
     text = html.unescape(page.text)
-    for message in ("timeout must be a whole number, found 'soon'", "hour 25 is outside 0-23", "this is not YAML"):
+    for message in ("timeout 应为整数，这里是 'soon'", "hour 25 超出 0-23", "这不是 YAML"):
         assert message in text
     assert "tidy" not in tasks(project)
+
+
+def test_a_refusal_is_told_in_the_language_of_the_page(browser: TestClient) -> None:
+    assert "中没有任务或任务组 &#39;nope&#39;。" in browser.get("/tasks/nope").text
+    assert "There is no task or group &#39;nope&#39;" in browser.get("/tasks/nope?lang=en").text

@@ -14,6 +14,7 @@ from standin.dumps import DumpServer
 from mystocks_dagster.errors import NotOffered, SettingsError, SourceChanged, SourceUnavailable
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.checked import CheckedSource
+from mystocks_dagster.sources.dumps import SOURCE
 from mystocks_dagster.sources.dumps.source import ACTIONS, BARS, RECENT_BARS, DumpsSource
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -137,6 +138,7 @@ def test_the_newest_days_come_out_of_the_small_file_and_once_a_day(
     assert server.paths() == [ACTIONS, ACTIONS, RECENT_BARS, RECENT_BARS]
     list(DumpsSource(settings).daily_bars(days))
     assert len(server.asked) == 4
+    assert {offer.requests for offer in SOURCE.offers_of("daily_bars")} == {len(server.asked)}, "the declared cost"
 
 
 def test_symbols_are_a_selection(source: CheckedSource):

@@ -33,3 +33,10 @@ def test_another_form_is_an_error_and_not_a_year_without_holidays():
         trading_days(b"[Holiday]\r\n2024=0101\r\n")
     with pytest.raises(SourceChanged, match="'0230' in the line of 2024 is not a day"):
         trading_days(b"Y34=2024,0101,0209,0230,0404,0501,\r\n")
+
+
+@pytest.mark.parametrize("entry", ["0230", "1399", "01" + "9" * 30])
+def test_an_entry_that_is_no_day_is_named(entry: str):
+    content = f"Y36=2026,0101,0102,0216,0217,0218,{entry},".encode("gbk")
+    with pytest.raises(SourceChanged, match=f"'{entry}' in the line of 2026 is not a day"):
+        trading_days(content)

@@ -1,0 +1,243 @@
+"""Restore a backup: `look` says what stands in the way, `restore` writes, `verify` compares all digests."""
+
+import json
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from mystocks_dagster import dagster_tables, disk_errors
+from mystocks_dagster.backup import postgres
+from mystocks_dagster.backup.copying import appearing, copied, digest_of
+from mystocks_dagster.backup.manifest import FileEntry, Manifest, Part, read_manifest
+from mystocks_dagster.errors import BackupDamaged, BackupError
+from mystocks_dagster.instance import RELATIVE_HOME, config_of
+from mystocks_dagster.lake.table_files import TableFiles
+from mystocks_dagster.settings import LAKE, Settings
+from mystocks_dagster.taskfile import atomic_files
+
+Progress = Callable[[str], None]
+#: In the project's folder while a restore is under way: what is there came from that backup.
+MARK = ".restoring.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where the parts of a backup go: what the environment and the restored dagster.yaml say.
+
+    Attributes:
+        project: The project's folder.
+        tasks: The folder of the task file.
+        instance: The instance's folder.
+        lake: Folder or URL of the tables; None if the backup has no lake, or none is wanted.
+        postgres: The database; None if the history is in files, or not wanted.
+    """
+
+    project: Path
+    tasks: Path
+    instance: Path
+    lake: str | None
+    postgres: str | None
+
+    def path(self, file: FileEntry) -> Path:
+        """Return the path of a file of the project or its instance."""
+        first, _, name = file.path.partition("/")
+        return {"project": self.project, "tasks": self.tasks, "instance": self.instance}[first] / name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a restore would do: the backup, the places, and what stands in the way."""
+
+    source: Path
+    manifest: Manifest
+    places: Places
+    obstacles: tuple[str, ...]
+
+
+def below(settings: Settings, folder: Path) -> Settings:
+    """Return the settings of a project that is wholly below a folder, whatever the environment says of another."""
+    root = folder.resolve()
+    return replace(
+        settings, root=root, task_file=root / "tasks.yaml", lake=str(root / LAKE), dagster_home=root / RELATIVE_HOME
+    )
+
+
+def look(settings: Settings, source: Path, *, without: Collection[Part] = ()) -> Look:
+    """Return what a restore would do; nothing is written.
+
+    Args:
+        settings: The settings of the place: its folder, DAGSTER_HOME, MYSTOCKS_LAKE.
+        source: The folder of the backup.
+        without: Parts that are not wanted.
+
+    Raises:
+        BackupError: There is no complete backup in the folder, or its history is for another storage.
+    """
+    manifest = read_manifest(source)
+    places = Places(
+        project=settings.root,
+        tasks=settings.task_file.parent,
+        instance=settings.dagster_home,
+        lake=settings.lake if manifest.lake and "lake" not in without else None,
+        postgres=_database(source, settings) if manifest.storage == "postgres" and "history" not in without else None,
+    )
+    return Look(
+        source=source, manifest=manifest, places=places, obstacles=tuple(_obstacles(manifest, places, settings.root))
+    )
+
+
+def verify(source: Path, manifest: Manifest) -> None:
+    """Read every file of a backup and compare its digest.
+
+    Raises:
+        BackupDamaged: A file is missing or was altered; the message names it.
+    """
+    for file in manifest.files:
+        try:
+            found = digest_of(source / file.path)
+        except OSError as error:
+            raise _damaged(source, file, error.strerror or "it cannot be read") from None
+        if found != (file.bytes, file.sha256):
+            raise _damaged(source, file, "its digest differs from the one that was noted when it was made")
+
+
+def restore(found: Look, *, without: Collection[Part] = (), progress: Progress = lambda _: None) -> None:
+    """Write all of a backup into its places; the task file comes last.
+
+    Each file is read, compared with its digest and only then put in its place. An interrupted restore is continued by
+    the next call; files that are there with the right digest are not written again.
+
+    Args:
+        found: What `look` found.
+        without: Parts that are not wanted.
+        progress: Called with each part.
+
+    Raises:
+        BackupError: Something stands in the way; nothing was written.
+        BackupDamaged: A file of the backup is missing or was altered.
+        InstanceError: The disk is full.
+    """
+    source, manifest, places = found.source, found.manifest, found.places
+    if found.obstacles:
+        raise BackupError(f"{'; '.join(found.obstacles)}. Nothing was changed: restore into an empty place.")
+    mark = places.project / MARK
+    try:
+        atomic_files.replace(mark, json.dumps({"backup": manifest.identity}).encode(), 0o600)
+        files = [*manifest.below("project"), *manifest.below("tasks")]
+        # Without its task file no command takes the folder for a project.
+        last = [file for file in files if file.path == manifest.task_file]
+        progress(f"the project's files to {places.project}")
+        _put(source, places, [file for file in files if file not in last])
+        progress(f"the instance to {places.instance}")
+        _put(source, places, [file for file in manifest.below("instance") if _wanted(file, without)])
+        if places.lake:
+            _lake(source, manifest, places.lake, progress)
+        if places.postgres:
+            progress("the history to Postgres")
+            _history(source, manifest, places.postgres)
+        _put(source, places, last)
+        mark.unlink()
+    except OSError as error:
+        raise disk_errors.explain(error, places.instance) or BackupError(
+            f"{error.filename or places.project} cannot be written: {error.strerror}. Mend it and repeat the command."
+        ) from error
+
+
+def _wanted(file: FileEntry, without: Collection[Part]) -> bool:
+    name = file.path.removeprefix("instance/")
+    return "history" not in without or not name.startswith(("history", "schedules/", "storage/"))
+
+
+def _obstacles(manifest: Manifest, places: Places, root: Path) -> Iterator[str]:
+    if _continues(root, manifest):
+        return
+    files = (*manifest.below("project"), *manifest.below("tasks"))
+    if there := [str(path) for file in files if (path := places.path(file)).exists()]:
+        more = f" and {len(there) - 1} more files" if there[1:] else ""
+        yield f"{there[0]}{more} are there already" if more else f"{there[0]} is there already"
+    if places.instance.is_dir() and any(places.instance.iterdir()):
+        yield f"{places.instance} is not empty"
+    if places.lake and (tables := TableFiles(places.lake).tables()):
+        yield f"the lake {places.lake} has the table {tables[0]}"
+    if places.postgres and (counts := postgres.row_counts(places.postgres)):
+        yield f"the database of MYSTOCKS_POSTGRES_URL has the table {next(iter(counts))}; name an empty one"
+
+
+def _continues(root: Path, manifest: Manifest) -> bool:
+    try:
+        mark = json.loads((root / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return mark.get("backup") == manifest.identity
+
+
+def _database(source: Path, settings: Settings) -> str:
+    path = source / "project" / "dagster.yaml"
+    config = config_of(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if url := dagster_tables.postgres_url(config):
+        return url
+    raise BackupError(
+        "The history of this backup is that of a Postgres database, and its dagster.yaml names none that is set here. "
+        f"Set MYSTOCKS_POSTGRES_URL to an empty database, or leave it out: mystocks restore {source} --no-history "
+        f"(the settings of this place: {settings.root})"
+    )
+
+
+def _put(source: Path, places: Places, files: list[FileEntry]) -> None:
+    for file in files:
+        path = places.path(file)
+        if not (path.is_file() and digest_of(path) == (file.bytes, file.sha256)):
+            with _opened(source, file) as stream, appearing(path, file.mode) as out:
+                _check(source, file, copied(stream, out))
+
+
+def _lake(source: Path, manifest: Manifest, location: str, progress: Progress) -> None:
+    target, table = TableFiles(location), ""
+    # Data files before the log that names them.
+    for file in sorted(manifest.below("lake"), key=lambda file: (file.path.split("/")[1], "/_delta_log/" in file.path)):
+        name = file.path.removeprefix("lake/")
+        if (current := name.partition("/")[0]) != table:
+            table = current
+            progress(f"{table} to {location}")
+        if target.exists(name):
+            with target.reading(name) as stream:
+                if copied(stream, _Nowhere()) == (file.bytes, file.sha256):  # ty: ignore[invalid-argument-type]
+                    continue
+        with _opened(source, file) as stream, target.writing(name) as out:
+            _check(source, file, copied(stream, out))
+
+
+def _history(source: Path, manifest: Manifest, url: str) -> None:
+    counts = postgres.row_counts(url)
+    if counts and counts == {entry.table: entry.rows for entry in manifest.history}:
+        return  # an interrupted restore has filled it
+    by_path = {file.path: file for file in manifest.below("postgres")}
+    for file in by_path.values():
+        _check(source, file, digest_of(source / file.path))
+    postgres.load(url, manifest.history, lambda path: _opened(source, by_path[path]))
+
+
+def _opened(source: Path, file: FileEntry) -> IO[bytes]:
+    try:
+        return (source / file.path).open("rb")
+    except FileNotFoundError as error:
+        raise _damaged(source, file, error.strerror or "it cannot be read") from None
+
+
+def _check(source: Path, file: FileEntry, found: tuple[int, str]) -> None:
+    if found != (file.bytes, file.sha256):
+        raise _damaged(source, file, "its digest differs from the one that was noted when it was made")
+
+
+def _damaged(source: Path, file: FileEntry, reason: str) -> BackupDamaged:
+    return BackupDamaged(
+        f"{source / file.path}: {reason}. Copy this file of the backup again, or use another backup; then repeat."
+    )
+
+
+class _Nowhere:
+    """A stream that forgets what is written."""
+
+    def write(self, _: bytes) -> None:
+        """Forget it."""

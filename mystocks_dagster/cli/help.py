@@ -1,0 +1,99 @@
+"""The language of commands: `--lang`, and the help and usage errors of typer in Chinese."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from mystocks_dagster.cli.printing import told
+from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.settings import Language, terminal_language, use_language
+
+#: Titles and words that typer's help has as constants.
+_TYPER_WORDS = (
+    *("OPTIONS_PANEL_TITLE", "ARGUMENTS_PANEL_TITLE", "COMMANDS_PANEL_TITLE", "ERRORS_PANEL_TITLE"),
+    *("DEFAULT_STRING", "REQUIRED_LONG_STRING", "RICH_HELP", "ABORTED_TEXT"),
+)
+
+
+class Commands(TyperGroup):
+    """The commands; a usage error is in the language of the terminal."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse the options of all commands."""
+        with _told_usage_errors():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse a command's arguments, and run it."""
+        with _told_usage_errors():
+            return super().invoke(ctx)
+
+
+def choose_language(arguments: Sequence[str]) -> None:
+    """Use the language of `--lang`, which stands before the command; an invalid one is left to typer's check."""
+    options = iter(arguments)
+    for option in options:
+        if not option.startswith("-"):
+            return
+        name, equals, value = option.partition("=")
+        if name == "--lang":
+            language: dict[str, Language] = {"zh": "zh", "en": "en"}
+            if chosen := language.get(value if equals else next(options, "")):
+                use_language(chosen)
+
+
+def command_of(app: typer.Typer) -> Any:
+    """Return the app as a command, with its help in the language of the terminal."""
+    command = typer.main.get_command(app)
+    if terminal_language() != "en":
+        for part in parts_of(command):
+            part.help = in_paragraphs(part.help or "")
+    if terminal_language() != "en" or _typer_words.cache_info().currsize:
+        from typer import rich_utils
+
+        for name, word in _typer_words().items():
+            setattr(rich_utils, name, told(word))
+    return command
+
+
+@cache
+def _typer_words() -> dict[str, str]:
+    from typer import rich_utils
+
+    return {name: getattr(rich_utils, name) for name in _TYPER_WORDS}
+
+
+def parts_of(command: Any) -> Iterator[Any]:
+    """Yield a command, its parameters and its commands: all that has a `help`."""
+    yield command
+    with typer.Context(command) as context:
+        yield from (parameter for parameter in command.get_params(context) if getattr(parameter, "help", None))
+    for inner in getattr(command, "commands", {}).values():
+        yield from parts_of(inner)
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return the paragraphs of a help text, each in one line."""
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+
+
+def in_paragraphs(text: str) -> str:
+    """Return a help text in the language of the terminal."""
+    return "\n\n".join(map(told, paragraphs(text)))
+
+
+@contextmanager
+def _told_usage_errors() -> Generator[None]:
+    try:
+        yield
+    except Exception as error:
+        message = getattr(error, "format_message", None)
+        if message is not None:
+            with suppress(SettingsError):
+                text = told(message())
+                error.format_message = lambda: text  # ty: ignore[missing-attribute]
+        raise

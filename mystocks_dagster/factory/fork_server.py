@@ -1,0 +1,123 @@
+"""The fork server: a process that has imported Dagster, and from which the process of each run is forked.
+
+A new interpreter spends a second of processor time on imports before a run begins; a fork takes milliseconds and shares
+the memory of what is imported. See docs/decisions/0065. It is used on Linux only, where the server can see that no
+other thread exists in it, which a fork would not copy.
+"""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mystocks_dagster.execution.heartbeat import ProcessIdentity
+
+_SERVER = "from mystocks_dagster.factory.forking import main; main()"
+#: In the run's folder: the process that the server forked for it, written before it may begin.
+IDENTITY_FILE = "worker.json"
+#: Seconds for one fork; a server that takes longer is ended.
+_FORK_SECONDS = 20.0
+
+
+class ForkServer:
+    """The caller's side of the fork server, which ends together with the caller.
+
+    Args:
+        modules: What it imports beyond the modules that every run needs.
+    """
+
+    def __init__(self, modules: Iterable[str] = ()) -> None:
+        self._lock = threading.Lock()
+        self._line, line = socket.socketpair()
+        with line:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _SERVER, str(line.fileno()), *sorted(modules)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(line.fileno(),),
+                start_new_session=True,  # Ctrl-C reaches the daemon only
+            )
+        self._ready = False
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Return whether its process runs."""
+        return self._process.poll() is None
+
+    def ready(self) -> bool:
+        """Return whether it has done its imports and can fork."""
+        if not self._ready:
+            try:
+                self._ready = self._line.recv(1, socket.MSG_DONTWAIT) == b"."
+            except OSError:  # not yet, or it has ended
+                return False
+        return self._ready and self.alive()
+
+    def fork(self, arguments: str, folder: Path, environment: Mapping[str, str]) -> ProcessIdentity | None:
+        """Fork the process of a run; return None if the server could not, and then no process of the run exists.
+
+        Args:
+            arguments: The argument of the run's process.
+            folder: The run's folder, which exists; the process's output is added to its `worker.log`.
+            environment: All variables of the process.
+        """
+        request = {"arguments": arguments, "folder": str(folder), "environment": dict(environment)}
+        identity = folder / IDENTITY_FILE
+        with self._lock:
+            identity.unlink(missing_ok=True)
+            try:
+                self._line.settimeout(_FORK_SECONDS)
+                send(self._line, request)
+                answer = receive(self._line)
+            except OSError:
+                answer = None
+            if answer is None:
+                self.close()
+        # Without an answer the file tells: a process that is not in it was not allowed to begin.
+        return forked(folder)
+
+    def close(self) -> None:
+        """End the server; the processes that it forked go on."""
+        self._line.close()
+        if self.alive():
+            self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+
+def forked(folder: Path) -> ProcessIdentity | None:
+    """Return the process that was forked for the run with this folder; None if there was none."""
+    try:
+        return ProcessIdentity.from_dict(json.loads((folder / IDENTITY_FILE).read_text(encoding="ascii")))
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def send(line: socket.socket, message: Any) -> None:
+    """Send a JSON value, preceded by its length."""
+    content = json.dumps(message).encode()
+    line.sendall(len(content).to_bytes(8) + content)
+
+
+def receive(line: socket.socket) -> Any:
+    """Return the next JSON value; None when the other side has ended."""
+    size = _read(line, 8)
+    content = _read(line, int.from_bytes(size)) if size else None
+    return json.loads(content) if content else None
+
+
+def _read(line: socket.socket, size: int) -> bytes | None:
+    content = b""
+    while len(content) < size:
+        chunk = line.recv(size - len(content))
+        if not chunk:
+            return None
+        content += chunk
+    return content

@@ -1,0 +1,146 @@
+"""The run launcher for several machines: it hands each run over to the first machine with a free slot.
+
+The process of a run shows that it is alive by a lock in the database, and reads there that it was stopped. So neither
+needs a connection between the machines, nor that their clocks agree. See docs/decisions/0061.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from mystocks_dagster.dagster_internals import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.factory.launcher import ProcessRunLauncher
+from mystocks_dagster.factory.machines import names, queue
+from mystocks_dagster.factory.shared_versions import publish
+from mystocks_dagster.history.dagster_storage import run_storage
+from mystocks_dagster.runs.stop import is_stopped
+from mystocks_dagster.shared.locks import Holders, Lock
+from mystocks_dagster.shared.place import libpq
+from mystocks_dagster.tags import Tag
+
+#: A run whose lock nobody holds for so many seconds is lost: a process takes its lock again after an outage.
+GRACE_SECONDS = 20.0
+#: Seconds between two looks of a run's process at its lock and at its stop.
+_INTERVAL = 1.0
+
+
+class MachineRunLauncher(ProcessRunLauncher):
+    """Launches a run as a process of one of the machines on which `mystocks worker` runs."""
+
+    def __init__(self, inst_data: Any = None) -> None:
+        super().__init__(inst_data)
+        self._asked: Holders | None = None
+        self._missing: dict[str, float] = {}
+        self._prepared = False
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Hand the run over with its version of the task file; cancel a run that was stopped meanwhile."""
+        run: Any = context.dagster_run
+        self._size_pools(self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id))
+        publish(self._instance, run)
+        if is_stopped(self._instance, run.run_id):
+            self._instance.report_run_canceled(run, "It was stopped before it had started.")
+            return
+        url = database_url(self._instance)
+        if not self._prepared:
+            queue.prepare(url)
+            self._prepared = True
+        with queue.opened(url) as app:
+            queue.hand_over(app, run.run_id, names.installed(), int(run.tags.get(Tag.PRIORITY, 0)))
+
+    def keep_fork_server(self) -> None:
+        """Do nothing: no run starts in the daemon's process."""
+
+    def terminate(self, run_id: str) -> bool:
+        """Stop a run: its process reads that within a second; a run that no machine has taken is cancelled at once."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        self._instance.report_run_canceling(run)
+        if not self._holders(names.run_lock(run_id)):
+            self._instance.report_run_canceled(run, "No process executes it.")
+        return True
+
+    def check_run_worker_health(self, run: Any) -> CheckRunHealthResult:
+        """Return whether the run's process holds its lock; after an outage of the database it has time to take it."""
+        if self._holders(names.run_lock(run.run_id)):
+            self._missing.pop(run.run_id, None)
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        since = self._missing.setdefault(run.run_id, time.monotonic())
+        if time.monotonic() - since < GRACE_SECONDS:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        machine = run.tags.get(Tag.MACHINE)
+        if machine is None:
+            return CheckRunHealthResult(WorkerStatus.FAILED, "no machine has taken this run: start `mystocks worker`")
+        return CheckRunHealthResult(
+            WorkerStatus.FAILED, f"the run's process on {machine} is gone: it was killed, or the machine went down"
+        )
+
+    def slots(self) -> int:
+        """Return how many runs the machines can execute at once."""
+        return sum(slots for slots, _, _ in self.machines())
+
+    def machines(self) -> list[tuple[int, str, str]]:
+        """Return slots, version of this package and name of each machine that takes runs."""
+        found = map(names.machine_of, self._holders(names.MACHINES))
+        return [machine for machine in found if machine]
+
+    @contextlib.contextmanager
+    def attending(self, run_id: str) -> Generator[None]:
+        """Hold the run's lock while this process executes it, and interrupt this process when the run is stopped.
+
+        Raises:
+            InstanceError: Another process executes the run.
+        """
+        lock = Lock(database_url(self._instance), names.run_lock(run_id), names.run_label(run_id))
+        if not lock.take():
+            raise InstanceError(f"Another process executes the run {run_id} already.")
+        ended = threading.Event()
+        watch = threading.Thread(target=_watch, args=(self._instance, run_id, lock, ended), daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watch.join(_INTERVAL * 2)
+            lock.release()
+
+    def _holders(self, name: str) -> list[str]:
+        if self._asked is None:
+            self._asked = Holders(database_url(self._instance))
+        return self._asked.of([name]).get(name, [])
+
+
+def database_url(instance: Any) -> str:
+    """Return the address of the database that the machines share, as libpq takes it.
+
+    Raises:
+        InstanceError: The instance's storage is not Postgres.
+    """
+    url = getattr(run_storage(instance), "postgres_url", None)
+    if url is None:
+        raise InstanceError(
+            f"{Path(instance.root_directory) / 'dagster.yaml'}: MachineRunLauncher needs a storage that all machines "
+            "share. Name Postgres under `storage`, or use ProcessRunLauncher for one machine."
+        )
+    return libpq(url)
+
+
+def _watch(instance: Any, run_id: str, lock: Lock, ended: threading.Event) -> None:
+    """Keep the lock, and interrupt this process once the run was stopped, or counts as lost."""
+    while not ended.wait(_INTERVAL):
+        try:
+            lock.keep()
+            run = instance.get_run_by_id(run_id)
+            over = run is None or run.is_finished or is_stopped(instance, run_id)
+        except Exception:  # noqa: BLE001 - the database does not answer; the run may go on until it does
+            continue
+        if over and not ended.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+            return

@@ -1,0 +1,153 @@
+"""One machine of several: it takes runs that were handed over, and executes each in a process of its own."""
+
+import asyncio
+import contextlib
+import platform
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+
+from mystocks_dagster.dagster_internals import LaunchRunContext
+from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.factory.launcher import ProcessRunLauncher
+from mystocks_dagster.factory.machines import entry, names, queue
+from mystocks_dagster.factory.machines.launcher import MachineRunLauncher, database_url
+from mystocks_dagster.factory.shared_versions import fetch
+from mystocks_dagster.instance import open_instance
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared.locks import Lock
+from mystocks_dagster.tags import Tag
+
+#: Seconds between two looks whether the process of a run has ended.
+_POLL_SECONDS = 0.3
+#: Seconds between two looks at the database's connection.
+_INTERVAL = 5.0
+_WAITING = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
+
+
+def serve(settings: Settings, slots: int, name: str | None, report: Callable[[str], None]) -> int:
+    """Take runs until a signal to stop; runs that were taken go on.
+
+    Args:
+        settings: The project's settings on this machine.
+        slots: How many runs this machine executes at once.
+        name: What the machine is called; by default its host name.
+        report: Receives lines for a person.
+
+    Returns:
+        The exit code: 0 after a signal to stop, 1 if this machine must not take runs.
+
+    Raises:
+        InstanceError: dagster.yaml does not name the launcher for several machines, or a check of `entry` failed.
+        LakeUnavailable: The lake cannot be read or written.
+    """
+    name = name or platform.node()
+    with open_instance(settings) as instance:
+        launcher = instance.run_launcher
+        if not isinstance(launcher, MachineRunLauncher):
+            raise InstanceError(
+                f"{settings.root / 'dagster.yaml'} names {type(launcher).__name__}, which starts runs on the "
+                "machine of the daemon only. Name MachineRunLauncher under `run_launcher`; docs/machines.md says how."
+            )
+        url = database_url(instance)
+        entry.check(settings, instance, url, name, report)
+        queue.prepare(url)
+        lock = Lock(url, names.MACHINES, names.machine_label(slots, name), shared=True)
+        lock.take()
+        try:
+            report(f"{name} takes up to {slots} runs at once (stop with Ctrl-C).")
+            return asyncio.run(Machine(settings, instance, name, slots, lock, report).work(url))
+        finally:
+            lock.release()
+
+
+class Machine:
+    """This machine, while it takes runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        instance: dg.DagsterInstance,
+        name: str,
+        slots: int,
+        lock: Lock,
+        report: Callable[[str], None],
+    ) -> None:
+        self._settings, self._instance, self._name, self._slots = settings, instance, name, slots
+        self._lock, self._report = lock, report
+        self._local = ProcessRunLauncher()
+        self._local.register_instance(instance)
+        self._starting = threading.Lock()
+        self._refusal: str | None = None
+
+    async def work(self, url: str) -> int:
+        """Take runs until a signal to stop; return the exit code."""
+        app = queue.receiving(url)
+
+        @app.task(name=queue.QUEUE, pass_context=False)
+        async def take(run_id: str, package: str) -> None:
+            await self._take(run_id, package)
+
+        async with app.open_async():
+            self._worker = asyncio.create_task(
+                app.run_worker_async(
+                    queues=[queue.QUEUE],
+                    concurrency=self._slots,
+                    name=self._name,
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=0,
+                    delete_jobs="always",
+                )
+            )
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, self._worker.cancel)
+            keeper = asyncio.create_task(self._keep())
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._worker
+            keeper.cancel()
+        if self._refusal:
+            self._report(self._refusal)
+        return 1 if self._refusal else 0
+
+    async def _keep(self) -> None:
+        """Show after an outage of the database that this machine is there."""
+        while True:
+            await asyncio.sleep(_INTERVAL)
+            with contextlib.suppress(InstanceError):
+                await asyncio.to_thread(self._lock.keep)
+
+    async def _take(self, run_id: str, package: str) -> None:
+        """Execute a run, unless it has ended meanwhile; wait for the end of its process."""
+        if package != names.installed():
+            self._refuse(run_id, package)
+            return
+        run = await asyncio.to_thread(self._start, run_id)
+        while run is not None and self._local.check_run_worker_health(run).status.value == "RUNNING":
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _start(self, run_id: str) -> Any:
+        """Start the process of a run and return the run with the tags of its process; None if it need not start."""
+        with self._starting:
+            run = self._instance.get_run_by_id(run_id)
+            if run is None or run.status not in _WAITING:
+                return None
+            self._report(f"{run_id[:8]}: {run.job_name}")
+            try:
+                self._instance.add_run_tags(run_id, {Tag.MACHINE: self._name})
+                fetch(self._instance, run, self._settings)
+                self._local.launch_run(LaunchRunContext(dagster_run=run, workspace=None))
+            except Exception as error:  # noqa: BLE001 - whatever it is, a person must find it at the run
+                self._instance.report_run_failed(run, f"{self._name} cannot start this run: {error}")
+                return None
+            return self._instance.get_run_by_id(run_id)
+
+    def _refuse(self, run_id: str, package: str) -> None:
+        """End this machine's work, and fail the run, which another version of the package has queued."""
+        self._refusal = entry.different(package, self._name)
+        run = self._instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            self._instance.report_run_failed(run, self._refusal)
+        self._worker.cancel()

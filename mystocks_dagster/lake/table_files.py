@@ -1,0 +1,129 @@
+"""The files of a lake as bytes, for backups: which files the tables' versions of one moment need, and their content."""
+
+import re
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+import polars as pl
+
+from mystocks_dagster.errors import LakeUnavailable
+from mystocks_dagster.lake import delta
+from mystocks_dagster.lake.damage import LOG, files_of
+from mystocks_dagster.lake.location import check_location, local_path
+
+#: A commit, a checkpoint or a checksum of the log: its name begins with its version.
+_VERSIONED = re.compile(r"(\d{20})\.")
+#: Seconds in which a moment is found at which no table was being written.
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """One version of a table, and the files by which it can be opened elsewhere.
+
+    Attributes:
+        table: Its name.
+        version: Its version.
+        rows: Its number of rows.
+        data: Its data files, relative to the lake.
+        log: The files of its log up to that version, ascending, relative to the lake.
+    """
+
+    table: str
+    version: int
+    rows: int
+    data: tuple[str, ...]
+    log: tuple[str, ...]
+
+
+class TableFiles:
+    """The files below a lake's location, in a folder or in an object store.
+
+    Raises:
+        LakeUnusable: The folder's name cannot hold a lake.
+    """
+
+    def __init__(self, location: str) -> None:
+        check_location(location)
+        self.location = location.rstrip("/")
+        self._files = files_of(self.location)
+
+    def tables(self) -> list[str]:
+        """Return the names of the tables, of those too that this version does not know; empty without a lake."""
+        folders = (name for name in self._listed("") if not name.startswith("."))
+        return sorted(name for name in folders if self._listed(f"{name}/{LOG}"))
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return all tables as they were at one moment, while others may go on writing.
+
+        The versions are asked for twice. Where both answers agree, all tables had those versions at once in between.
+
+        Raises:
+            LakeUnavailable: For a minute there was no such moment, or a table cannot be opened.
+            TableDamaged: A log is damaged.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        before = self._versions()
+        while (after := self._versions()) != before:
+            if time.monotonic() > deadline:
+                busy = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
+                raise LakeUnavailable(
+                    f"The tables {', '.join(busy)} are written without a pause, so no moment of the whole lake can be "
+                    "copied. Repeat it when the load has ended; `mystocks` names what runs."
+                )
+            before = after
+        return [self._snapshot(table, version) for table, version in before.items()]
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is such a file."""
+        from pyarrow.fs import FileType
+
+        return self._files.get_file_info(path).type == FileType.File
+
+    @contextmanager
+    def reading(self, path: str) -> Generator[IO[bytes]]:
+        """Open a file for reading."""
+        with delta.translate_errors(self.location), self._files.open_input_stream(path) as file:
+            yield cast("IO[bytes]", file)
+
+    @contextmanager
+    def writing(self, path: str) -> Generator[IO[bytes]]:
+        """Write a file. A folder shows it from the start, an object store when it is complete."""
+        with delta.translate_errors(self.location):
+            if local_path(self.location) is not None:
+                self._files.create_dir(path.rpartition("/")[0], recursive=True)
+            with self._files.open_output_stream(path) as file:
+                yield cast("IO[bytes]", file)
+
+    def _versions(self) -> Mapping[str, int]:
+        return {table: opened.version() for table in self.tables() if (opened := delta.open_table(self._uri(table)))}
+
+    def _snapshot(self, table: str, version: int) -> Snapshot:
+        opened = delta.open_table(self._uri(table), version)
+        assert opened is not None, table
+        files = pl.DataFrame(cast("Any", opened.get_add_actions(flatten=True)))
+        names = sorted(files["path"].to_list()) if files.height else []
+        return Snapshot(
+            table=table,
+            version=version,
+            rows=int(files["num_records"].sum()) if files.height else 0,
+            data=tuple(f"{table}/{name}" for name in names),
+            log=tuple(f"{table}/{LOG}/{name}" for name in self._log(table, version)),
+        )
+
+    def _log(self, table: str, version: int) -> list[str]:
+        # Without `_last_checkpoint`, which may name a later one, a reader lists the log.
+        names = ((match, name) for name in self._listed(f"{table}/{LOG}") if (match := _VERSIONED.match(name)))
+        return sorted(name for match, name in names if int(match[1]) <= version)
+
+    def _uri(self, table: str) -> str:
+        return f"{self.location}/{table}"
+
+    def _listed(self, folder: str) -> list[str]:
+        from pyarrow.fs import FileSelector
+
+        with delta.translate_errors(self.location):
+            return [info.base_name for info in self._files.get_file_info(FileSelector(folder, allow_not_found=True))]

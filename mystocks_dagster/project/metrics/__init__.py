@@ -1,0 +1,1 @@
+"""The figures of a project for Prometheus: runs, queue, budgets of hosts, freshness and gaps of tables, alerts."""

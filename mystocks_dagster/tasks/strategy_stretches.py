@@ -1,0 +1,106 @@
+"""The rows that strategies read, year by year: a market larger than memory works, and a year is read ahead."""
+
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from mystocks_dagster.lake.data_files import data_files
+from mystocks_dagster.lake.sorting import sort_by_symbol, with_text_symbols
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.strategies.choices import Choice
+from mystocks_dagster.strategies.columns import INDICATORS
+from mystocks_dagster.tasks.strategy_rows import (
+    Needs,
+    check_columns,
+    completed,
+    empty_columns,
+    raw_columns,
+    read_stored,
+    refuse_empty,
+    with_short,
+)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Rows of some days, with the bars before them that their signals need.
+
+    Attributes:
+        rows: The rows, sorted by symbol (an `Enum`) and date.
+        since: The first day whose signals are wanted.
+        bars: Symbol, date and raw close of the stored bars of these days.
+    """
+
+    rows: pl.DataFrame
+    since: date
+    bars: pl.DataFrame
+
+
+def read_stretches(lake: Lake, choices: Sequence[Choice], needs: Needs) -> Generator[Stretch]:
+    """Yield the rows that strategies need, one year after the other; while one is used, the next one is read.
+
+    The last bars of each symbol go over into the next year. Strategies that need all bars get them at once.
+
+    Raises:
+        TableMissing: A column does not exist, or has no values in any year.
+    """
+    check_columns(lake, choices)
+    empty = None
+    for stretch in _ahead(_stretches(lake, needs)):
+        without = empty_columns(stretch.rows, choices)
+        empty = without if empty is None else empty & without
+        yield stretch
+    if empty:
+        refuse_empty(empty, choices)
+
+
+def _stretches(lake: Lake, needs: Needs) -> Iterator[Stretch]:
+    tail = None
+    for start, end in _spans(lake, needs):
+        names = list(dict.fromkeys(["close", *raw_columns(needs.columns)]))
+        bars = lake.read("daily_bars", columns=["symbol", "date", *names], start=start, end=end)
+        stored = read_stored(lake, needs.columns, start=start, end=end, bars=bars)
+        first = tail is None
+        rows = sort_by_symbol(with_short(lake, stored, needs) if first else pl.concat([tail, stored]))
+        if needs.bars is not None:
+            tail = with_text_symbols(_last_bars(rows, needs.bars)).rechunk()
+        since = needs.since if first or start is None else start
+        yield Stretch(completed(lake, rows, needs.columns), since, bars.select("symbol", "date", "close"))
+
+
+def _spans(lake: Lake, needs: Needs) -> Iterator[tuple[date | None, date | None]]:
+    """Yield the first and last day of each stretch; None means that nothing bounds it."""
+    opened = lake.log(INDICATORS)
+    years = sorted({file.year for file in data_files(opened, lake.schema_of(INDICATORS))}) if opened else []
+    if needs.bars is None or len(years) < 2:
+        yield needs.start, None
+        return
+    start, first = needs.start, max(needs.since.year, years[0])
+    for year in (year for year in years if year >= first):
+        yield start, None if year == years[-1] else date(year, 12, 31)
+        start = date(year + 1, 1, 1)
+
+
+def _last_bars(rows: pl.DataFrame, number: int) -> pl.DataFrame:
+    """Return the last rows of each symbol; the rows are sorted by symbol."""
+    lengths = rows["symbol"].rle().struct.field("len").to_numpy().astype(np.int64)
+    kept = np.minimum(lengths, number)
+    within = np.arange(kept.sum()) - np.repeat(np.cumsum(kept) - kept, kept)
+    return rows[within + np.repeat(np.cumsum(lengths) - kept, kept)]
+
+
+def _ahead(stretches: Iterator[Stretch]) -> Iterator[Stretch]:
+    """Yield stretches, and read the next one meanwhile."""
+
+    def following() -> Stretch | None:
+        return next(stretches, None)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(following)
+        while (stretch := waiting.result()) is not None:
+            waiting = pool.submit(following)
+            yield stretch

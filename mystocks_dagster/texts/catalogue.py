@@ -1,0 +1,210 @@
+"""The Chinese of a text that the program said in English, found by the text's form (decision 60)."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+_FOLDER = Path(__file__).parent / "zh"
+#: A place for a value: `{0}`, `{1}` …; doubled braces stand for themselves.
+_PLACE = re.compile(r"\{(\d+)\}")
+#: Where a text of several sentences may be divided.
+_JOINT = re.compile(r"(?<=[.,;:!?…]) +|(?<=\S) +(?=[A-Z][a-z]+ [a-z])")
+#: Texts with more joints are divided into sentences only, and of these only the first.
+_MOST_PARTS = 16
+_SENTENCE = re.compile(r"(?<=[.!?]) +")
+#: What a character of an entry counts against a joint within a value.
+_WEIGHT = 10
+_LINE_END = "\n"
+#: A value directly before another: the other is a remark behind it, or empty.
+_NAME = re.compile(r"[^\s,;(]*")
+_WORD = re.compile(r"\w+")
+#: A word that touches no value, which a NUL character stands for.
+_WHOLE_WORD = re.compile(r"(?<![\w\0])(\w+)(?![\w\0])")
+_BRACKET = re.compile("[()]")
+_CHINESE_END = re.compile(r"[\u3000-\u303f\uff00-\uff5e]\Z")
+#: The mark between two texts, in Chinese.
+_MARKS = {".": "。", ",": "，", ";": "；", ":": "："}
+
+
+class _Form(NamedTuple):
+    """A text with values: what recognises it, and its Chinese.
+
+    Attributes:
+        size: Characters between the values.
+        pieces: What stands before, between and behind the values.
+        places: The number of each value in the order of the English text.
+    """
+
+    size: int
+    pieces: tuple[str, ...]
+    places: tuple[str, ...]
+    chinese: str
+
+    def values_in(self, text: str) -> list[str] | None:
+        """Return the values of a text of this form, each as short as possible; None for a text of another form."""
+        first, *middle, last = self.pieces
+        if not (text.startswith(first) and text.endswith(last)):
+            return None
+        values, start, end = [], len(first), len(text) - len(last)
+        for piece in middle:
+            name = None if piece else _NAME.match(text, start, end)
+            found = name.end() if name else text.find(piece, start, end)
+            if found < 0:
+                return None
+            values.append(text[start:found])
+            start = found + len(piece)
+        return [*values, text[start:end]] if start <= end else None
+
+
+class _Catalogue(NamedTuple):
+    """The entries, so that a text meets few of them.
+
+    Attributes:
+        fixed: English to Chinese, of texts without values.
+        forms: Texts with values, by their rarest word.
+    """
+
+    fixed: Mapping[str, str]
+    forms: Mapping[str, Sequence[_Form]]
+
+
+def told(text: str, language: str) -> str:
+    """Return what the program says in a language; a part of which the catalogue has nothing stays English.
+
+    Args:
+        text: A text as the program said it, perhaps in another process or long ago: its values are in it.
+        language: `zh` or `en`.
+    """
+    return text if language == "en" or (not text.isprintable() and not text.strip()) else _told(text)
+
+
+@lru_cache(maxsize=4096)
+def _told(text: str) -> str:
+    bare = text.strip()
+    before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :] if bare else ""
+    return f"{before}{(_reading_of_lines(bare) if _LINE_END in bare else _reading(bare)).chinese}{after}"
+
+
+class _Reading(NamedTuple):
+    """One way to read a text as entries of the catalogue; the best covers most of it, with least joints in values."""
+
+    score: int
+    chinese: str
+
+
+def _reading_of_lines(text: str) -> _Reading:
+    """Return the best reading of a text of several lines: as one entry, or line by line."""
+    lines = [_reading(line.strip()) for line in text.split(_LINE_END)]
+    by_line = _Reading(sum(line.score for line in lines), _LINE_END.join(map(_told, text.split(_LINE_END))))
+    return max(by_line, _whole(text) or by_line, key=lambda way: way.score)
+
+
+@lru_cache(maxsize=4096)
+def _reading(text: str) -> _Reading:
+    """Return the best reading of a text: as one entry, or as several with joints between them."""
+    joints = list(_JOINT.finditer(text))
+    if len(joints) >= _MOST_PARTS:
+        joints = list(_SENTENCE.finditer(text))[: _MOST_PARTS - 1]
+    starts, ends = [0, *(joint.end() for joint in joints)], [*(joint.start() for joint in joints), len(text)]
+    best = [_Reading(0, "")]  # of the last 0, 1, 2 … parts
+    for first in reversed(range(len(starts))):
+        ways = [_joined(_Reading(0, text[starts[first] : ends[first]]), best[-1])]
+        for last in range(first, len(starts)):
+            if (piece := _marked(text[starts[first] : ends[last]])) is not None:
+                ways.append(_joined(piece, best[len(starts) - last - 1]))
+        best.append(max(ways, key=lambda way: way.score))
+    return best[-1]
+
+
+def _joined(first: _Reading, rest: _Reading) -> _Reading:
+    space = "" if not rest.chinese or _CHINESE_END.search(first.chinese) else " "
+    return _Reading(first.score + rest.score, f"{first.chinese}{space}{rest.chinese}")
+
+
+def _marked(text: str) -> _Reading | None:
+    """Return the reading of a text as one entry, with or without the mark at its end."""
+    whole, bare = _whole(text), _whole(text[:-1]) if text[-1:] in _MARKS else None
+    if bare is None or (whole is not None and whole.score >= bare.score):
+        return whole
+    return _Reading(bare.score, bare.chinese + _MARKS[text[-1]])
+
+
+def _whole(text: str) -> _Reading | None:
+    """Return the best reading of a text as one entry of the catalogue."""
+    catalogue = _catalogue()
+    if (fixed := catalogue.fixed.get(text)) is not None:
+        return _Reading(_WEIGHT * len(text), fixed)
+    forms = (form for word in {"", *_WORD.findall(text)} for form in catalogue.forms.get(word, ()))
+    matches = ((form, form.values_in(text)) for form in forms)
+    ways = [_filled(form, values) for form, values in matches if values is not None and all(map(_is_closed, values))]
+    return max(ways, key=lambda way: way.score, default=None)
+
+
+def _filled(form: _Form, values: Sequence[str]) -> _Reading:
+    coloured = form.pieces[0].startswith("[")
+    readings = [_value(value, word=coloured) for value in values]
+    named = {place: reading.chinese for place, reading in zip(form.places, readings, strict=True)}
+    # Not by str.format: a value may hold braces.
+    pieces = enumerate(_PLACE.split(form.chinese))
+    chinese = "".join(named[piece] if number % 2 else _unbraced(piece) for number, piece in pieces)
+    joints = sum(len(_JOINT.findall(value)) for value in values)
+    return _Reading(_WEIGHT * form.size + sum(reading.score for reading in readings) - joints, chinese)
+
+
+def _is_closed(value: str) -> bool:
+    """Return whether each bracket of a value is closed in it; else it reaches from one text into the next."""
+    depth = 0
+    for mark in _BRACKET.findall(value):
+        depth += 1 if mark == "(" else -1
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def _value(text: str, *, word: bool) -> _Reading:
+    """Return a value within a text: a text of the program is translated too, such as the error that caused another.
+
+    A single word is a name, which may be the same as a word of the program: only as a coloured one it is translated.
+    """
+    bare = text.strip()
+    if not (word or " " in bare):
+        return _Reading(0, text)
+    return (_reading_of_lines(bare) if _LINE_END in bare else _reading(bare))._replace(chinese=_told(text))
+
+
+@cache
+def entries() -> Mapping[str, str]:
+    """Return the whole catalogue: English to Chinese, with `{0}`, `{1}` … for the values."""
+    files = sorted(_FOLDER.glob("*.json"))
+    return {
+        english: chinese for file in files for english, chinese in json.loads(file.read_text(encoding="utf-8")).items()
+    }
+
+
+@cache
+def _catalogue() -> _Catalogue:
+    fixed = {english: chinese for english, chinese in entries().items() if not _PLACE.search(english)}
+    forms = [_form(english, chinese) for english, chinese in entries().items() if _PLACE.search(english)]
+    counts = Counter(word for form in forms for word in _words(form))
+    by_word: dict[str, list[_Form]] = {}
+    for form in forms:
+        by_word.setdefault(min(_words(form), key=lambda word: counts[word], default=""), []).append(form)
+    return _Catalogue({_unbraced(english): _unbraced(chinese) for english, chinese in fixed.items()}, by_word)
+
+
+def _words(form: _Form) -> set[str]:
+    """Return the words that each text of a form has, whatever its values: those that touch no value."""
+    return {match[1] for match in _WHOLE_WORD.finditer("\0".join(form.pieces))}
+
+
+def _form(english: str, chinese: str) -> _Form:
+    pieces = tuple(_unbraced(piece) for piece in _PLACE.split(english)[::2])
+    return _Form(sum(map(len, pieces)), pieces, tuple(_PLACE.findall(english)), chinese)
+
+
+def _unbraced(text: str) -> str:
+    return text.replace("{{", "{").replace("}}", "}")

@@ -1,0 +1,250 @@
+"""A project restored elsewhere is the same project: every file, run, statistic and table of it."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from history.conftest import Store
+from support.commands import Commands, commands_in
+from support.postgres import new_database
+from support.project import Folder, make_folder
+from support.small_market import small_lake
+
+from mystocks_dagster.lake.store import Lake
+
+#: What is on the disk of a project beyond tasks.yaml.
+OWN = {"datasets/mine.yaml": "table: mine\n", "formulas/up.txt": "C > O;\n", "notes/深沪.txt": "只读\n"}
+
+
+@pytest.fixture
+def cli(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    """Commands in a project with runs, a lake and files of its own."""
+    small_lake(store.folder.root / "data")
+    for name, text in OWN.items():
+        store.folder.write(name, text)
+    store.run("night", load="success", **{"calc-it": "failed"})
+    store.run("report", report="skipped")
+    return commands_in(store.folder, monkeypatch, capsys)
+
+
+def go_to(cli: Commands) -> None:
+    """Work in the folder of these commands again."""
+    commands_in(cli.folder, cli.monkeypatch, cli.capsys)
+
+
+def tables(root: Path) -> dict[str, pl.DataFrame]:
+    lake = Lake(str(root / "data"))
+    return {
+        name: frame.sort(frame.columns)
+        for name in ("daily_bars", "stocks", "loaded_days", "stock_names", "adjust_events")
+        if lake.exists(name) and (frame := lake.read(name)) is not None
+    }
+
+
+def looks(store: Store) -> dict[str, Any]:
+    return {"history": store.history(), "statistics": store.statistics()}
+
+
+def database(store: Store) -> dict[str, list[Any]]:
+    """Every row of every table of the storage, and the definitions of its indexes."""
+    found: dict[str, list[Any]] = {}
+    instance = store.instance
+    connects = (
+        instance.run_storage.connect,  # ty: ignore[unresolved-attribute]
+        instance.schedule_storage.connect,  # ty: ignore[unresolved-attribute]
+        instance.event_log_storage.index_connection,  # ty: ignore[unresolved-attribute]
+    )
+    for connect in connects:
+        with connect() as connection:
+            kind = connection.dialect.name
+            named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            if kind == "postgresql":
+                named = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+                rows = connection.exec_driver_sql("SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'")
+                found["indexes"] = sorted(text for (text,) in rows)
+            for (name,) in list(connection.exec_driver_sql(named)):
+                rows = connection.exec_driver_sql(f'SELECT * FROM "{name}"')
+                found[name] = sorted(repr([_plain(value) for value in row]) for row in rows)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+@pytest.mark.slow
+def test_restored_elsewhere_it_has_every_table_run_and_statistic(
+    store: Store, cli: Commands, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    before = {"looks": looks(store), "rows": database(store), "tables": tables(store.folder.root)}
+    backup = tmp_path / "backup"
+    go_to(cli)
+    made = cli.json("backup", str(backup))
+    assert set(made["tables"]) >= {"daily_bars", "stocks"}
+    store.instance.dispose()
+    if made["storage"] == "postgres":
+        new_database(request.getfixturevalue("postgres"), "restored", cli.monkeypatch)
+    # Nothing of the first one can be what is found later.
+    first = store.folder.root.rename(tmp_path / "gone")
+    root = tmp_path / "elsewhere"
+    root.mkdir()
+    there = commands_in(Folder(root), cli.monkeypatch, cli.capsys)
+    assert "every digest is right" in there("restore", str(backup), "--check")
+    assert not any(root.iterdir())
+    there("restore", str(backup))
+    restored = Store(Folder(root))
+    assert looks(restored) == before["looks"] | {"history": _moved(before["looks"]["history"], store.folder.root, root)}
+    after = tables(root)
+    assert {name: frame.equals(before["tables"][name]) for name, frame in after.items()} == dict.fromkeys(
+        before["tables"], True
+    )
+    assert database(restored) == before["rows"]
+    for name in ("tasks.yaml", "dagster.yaml", "quick.py", *OWN):
+        assert (root / name).read_bytes() == (first / name).read_bytes()
+        assert (root / name).stat().st_mode == (first / name).stat().st_mode
+    # A new run gets a new id, and is counted beside the restored ones.
+    restored.run("report", report="success")
+    assert len(restored.history()) == len(before["looks"]["history"]) + 1
+
+
+def _moved(history: list[dict[str, Any]], old: Path, new: Path) -> list[dict[str, Any]]:
+    return json.loads(json.dumps(history, default=str).replace(str(old), str(new)))
+
+
+@pytest.fixture
+def backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A backup of a small project whose lake is part of it."""
+    folder = make_folder(tmp_path / "first")
+    folder.write("tasks.yaml", "tasks: []\n")
+    folder.write("datasets/mine.yaml", "table: mine\n")
+    small_lake(folder.root / "data")
+    commands_in(folder, monkeypatch, capsys)("backup", str(tmp_path / "backup"))
+    return tmp_path / "backup"
+
+
+@pytest.fixture
+def empty(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Commands:
+    """Commands in an empty folder."""
+    root = tmp_path / "second"
+    root.mkdir()
+    return commands_in(Folder(root), monkeypatch, capsys)
+
+
+def one_of(backup: Path, pattern: str) -> Path:
+    return sorted(backup.glob(pattern))[0]
+
+
+@pytest.mark.parametrize("pattern", ["project/tasks.yaml", "lake/daily_bars/**/*.parquet", "instance/history/runs.db"])
+def test_an_altered_file_of_a_backup_is_named_and_not_restored(backup: Path, empty: Commands, pattern: str) -> None:
+    path = one_of(backup, pattern)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    for arguments in (["--check"], []):
+        told = empty("restore", str(backup), *arguments, code=1)
+        assert str(path) in told
+        assert "digest differs" in told
+    assert not (empty.folder.root / "tasks.yaml").exists()
+    # Mended, the same command goes on.
+    content[-1] ^= 1
+    path.write_bytes(content)
+    empty("restore", str(backup))
+    assert tables(empty.folder.root)["daily_bars"].height == 6
+
+
+def test_a_missing_file_of_a_backup_is_named(backup: Path, empty: Commands) -> None:
+    path = one_of(backup, "lake/stocks/*.parquet")
+    path.unlink()
+    assert str(path) in empty("restore", str(backup), "--check", code=1)
+    assert str(path) in empty("restore", str(backup), code=1)
+
+
+def test_an_altered_list_of_the_files_is_refused(backup: Path, empty: Commands) -> None:
+    path = backup / "backup.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"rows": 6', '"rows": 7'), encoding="utf-8")
+    assert "its digest differs" in empty("restore", str(backup), code=1)
+
+
+@pytest.mark.parametrize(
+    ("there", "named"),
+    [
+        ("tasks.yaml", "tasks.yaml is there already"),
+        ("datasets/mine.yaml", "mine.yaml is there already"),
+        (".dagster/history.db", "not empty"),
+        ("data/stocks/_delta_log/00000000000000000000.json", "has the table stocks"),
+    ],
+)
+def test_nothing_that_is_there_is_overwritten(backup: Path, empty: Commands, there: str, named: str) -> None:
+    path = empty.folder.write(there, "mine")
+    assert named in empty("restore", str(backup), code=1)
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert [found for found in empty.folder.root.rglob("*") if found.is_file()] == [path]
+
+
+def test_an_interrupted_restore_goes_on_where_it_was(
+    backup: Path, empty: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The disk is full in the middle of the lake.
+    from mystocks_dagster.backup import restoration
+
+    copied, calls = restoration.copied, []
+
+    def full(*arguments: Any) -> tuple[int, str]:
+        calls.append(1)
+        if len(calls) > 8:
+            raise OSError(28, "No space left on device", str(backup))
+        return copied(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(restoration, "copied", full)
+        assert "full" in empty("restore", str(backup), code=1)
+    assert not (empty.folder.root / "tasks.yaml").exists()
+    empty("restore", str(backup))
+    assert tables(empty.folder.root)["daily_bars"].height == 6
+    assert (empty.folder.root / "tasks.yaml").exists()
+    assert not (empty.folder.root / ".restoring.json").exists()
+
+
+def test_a_folder_without_a_backup_says_what_to_name(backup: Path, empty: Commands, tmp_path: Path) -> None:
+    assert "holds no backup" in empty("restore", str(tmp_path / "nowhere"), code=1)
+    (backup / "backup.json").rename(backup / "unfinished.json")
+    assert "was begun and not finished" in empty("restore", str(backup), code=1)
+
+
+def test_a_backup_of_a_newer_version_is_refused_with_that_version(backup: Path, empty: Commands) -> None:
+    content = json.loads((backup / "backup.json").read_text(encoding="utf-8"))
+    (backup / "backup.json").write_text(json.dumps({**content, "form": 99, "package": "9.9"}), encoding="utf-8")
+    assert "9.9" in empty("restore", str(backup), code=1)
+
+
+def test_the_lake_goes_where_the_environment_says(
+    backup: Path, empty: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "big disk" / "lake"))
+    empty("restore", str(backup))
+    assert Lake(str(tmp_path / "big disk" / "lake")).read("daily_bars").height == 6
+    assert not (empty.folder.root / "data").exists()
+
+
+def test_all_goes_below_the_folder_that_is_named(
+    backup: Path, empty: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "other"))
+    empty("restore", str(backup), str(tmp_path / "third"))
+    assert not any(empty.folder.root.iterdir())
+    assert not (tmp_path / "other").exists()
+    assert tables(tmp_path / "third")["stocks"].height == 5
+    assert (tmp_path / "third" / ".dagster" / "history" / "runs.db").exists()
+
+
+def test_parts_that_are_not_wanted_stay_away(backup: Path, empty: Commands) -> None:
+    shutil.rmtree(backup / "lake")
+    empty("restore", str(backup), "--no-lake", "--no-history")
+    assert (empty.folder.root / "tasks.yaml").exists()
+    assert not (empty.folder.root / "data").exists()
+    assert not (empty.folder.root / ".dagster" / "history").exists()

@@ -1,0 +1,49 @@
+"""What an installation consists of: every package has one version and hashes, and the bill of materials lists all."""
+
+from importlib.metadata import distributions
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from support.project import ROOT
+from support.sbom import LOCK, document, locked
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_every_locked_package_has_one_version_and_hashes(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    packages = locked(text)
+    assert len(packages) > 50
+    assert [one.name for one in packages if not one.hashes] == []
+    # pip reads the same lines: a name, one version, and nothing from elsewhere.
+    lines = [line.removesuffix(" \\") for line in text.splitlines() if line and line[0] not in " #"]
+    requirements = [Requirement(line) for line in lines]
+    assert [str(one) for one in requirements if one.url or {each.operator for each in one.specifier} != {"=="}] == []
+    assert sorted(one.name for one in requirements) == sorted(one.name for one in packages)
+
+
+def test_the_bill_of_materials_lists_what_is_installed_and_who_needs_it() -> None:
+    packages = locked(LOCK.read_text(encoding="utf-8"))
+    made = document(packages)
+    assert made == document(packages)
+    installed = {canonicalize_name(one.metadata["Name"]): one.version for one in distributions()}
+    listed = {(one["name"], one["version"]): one for one in made["components"]}
+    here = {name: one for (name, version), one in listed.items() if installed.get(name) == version}
+    assert {name for name, _ in listed if name in installed} == here.keys()
+    assert {"dagster", "akshare", "deltalake", "polars"} <= here.keys()
+    needs = {one["ref"]: one["dependsOn"] for one in made["dependencies"]}
+    assert here["dagster"]["purl"] in needs["pkg:pypi/mystocks-dagster"]
+    assert here["starlette"]["purl"] in needs[here["fastapi"]["purl"]]
+    reached, waiting = set(), ["pkg:pypi/mystocks-dagster"]
+    while waiting:
+        reached.add(one := waiting.pop())
+        waiting += [other for other in needs[one] if other not in reached]
+    assert reached == needs.keys(), "nothing is installed that nobody needs"
+    without = [name for name, one in here.items() if "licenses" not in one]
+    assert without == ["pytdx"], "each declares its licence, but one"  # its repository says MIT
+
+
+def test_a_line_without_a_hash_or_of_another_form_is_noticed() -> None:
+    assert [one.hashes for one in locked("six==1.17.0\n    # via x\n")] == [[]]
+    with pytest.raises(ValueError, match="another form"):
+        locked("six @ https://example.org/six.whl\n")

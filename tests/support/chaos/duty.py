@@ -1,0 +1,46 @@
+"""The tasks of the project under faults. Copied into its folder, where they write down what they did.
+
+A line is one write to a file opened for appending, so those of several processes do not mix.
+"""
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+
+#: On another disk than lake and instance, which may be full.
+NOTES = Path(__file__).parent / "notes"
+
+
+def _note(run, what):
+    line = json.dumps({"task": run.task_id, "run": run.run_id, "pid": os.getpid(), "what": what}) + "\n"
+    with (NOTES / f"{run.task_id}.jsonl").open("a") as file:
+        file.write(line)
+
+
+def work(params, run):
+    """Work for a moment, alone: a second one at the same time is written down."""
+    with (NOTES / f"{run.task_id}.alone").open("w") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _note(run, "not alone")
+            return {"status": "failed", "error": "another one works at the same time"}
+        _note(run, "begun")
+        time.sleep(params.get("seconds", 0.3))
+        _note(run, "done")
+    return {"status": "success"}
+
+
+def watch(params, run):
+    """Live until it is stopped."""
+    with (NOTES / f"{run.task_id}.alone").open("w") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _note(run, "not alone")
+            raise RuntimeError("another one lives") from None
+        _note(run, "begun")
+        while True:
+            time.sleep(0.5)

@@ -1,0 +1,246 @@
+"""What must be true after a week, however bad it was; each sentence that is not true is a fault of the product."""
+
+import json
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from deltalake import DeltaTable
+from support.chaos.plant import Plant
+from support.chaos.week import SUPERVISOR, Week
+from support.daemon import instance_of
+from support.project import Folder, make_folder, wait_for
+
+DONE = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+#: Tables whose rows tell when they were written, and so differ from week to week.
+_MOMENTS = {"loaded_at", "updated_at", "known_at", "run_id"}
+_DUE, _RESTARTED = "dagster/mystocks_scheduled_at", "dagster/parent_run_id"
+
+
+@dataclass
+class Verdict:
+    """The sentences that are not true, and the figures.
+
+    Attributes:
+        faults: What is wrong, in words.
+        figures: What was counted.
+    """
+
+    faults: list[str] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def check(self, true: object, otherwise: str) -> None:
+        """Note a fault if it is not true."""
+        if not true:
+            self.faults.append(otherwise)
+
+
+def wait_until_quiet(plant: Plant, week: Week, seconds: float) -> list[str]:
+    """Wait until every start was asked for and its runs have ended; return what is still missing or unfinished."""
+    due = week.due()
+
+    def missing() -> list[str]:
+        with _runs(plant.folder) as runs:
+            asked = asked_for(runs)
+            left = [f"{job} {at}" for job, times in due.items() for at in times if not asked.get((job, at))]
+            return left + [
+                f"{run.job_name} {run.run_id} is {run.status.value}"
+                for run in runs
+                if run.status not in DONE and run.job_name != SUPERVISOR
+            ]
+
+    try:
+        wait_for(lambda: plant.up and not missing(), seconds, "a quiet deployment")
+    except AssertionError:
+        return missing() or ["the servers are not up"]
+    return []
+
+
+def asked_for(runs: list[dg.DagsterRun]) -> dict[tuple[str, datetime], list[dg.DagsterRun]]:
+    """Return the runs by job and due time; a run in place of a lost one is not asked for again."""
+    found: dict[tuple[str, datetime], list[dg.DagsterRun]] = {}
+    for run in runs:
+        if (at := run.tags.get(_DUE)) and _RESTARTED not in run.tags:
+            found.setdefault((run.job_name, datetime.fromisoformat(at)), []).append(run)
+    return found
+
+
+class _runs:
+    """The runs of a project."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._opened = instance_of(folder)
+
+    def __enter__(self) -> list[dg.DagsterRun]:
+        return list(self._opened.__enter__().get_runs())
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.__exit__(None, None, None)
+
+
+def judge(plant: Plant, week: Week) -> Verdict:
+    """Look at a quiet deployment, stop it, and look at what is left."""
+    verdict = Verdict()
+    with instance_of(plant.folder) as instance:
+        runs = list(instance.get_runs())
+        _starts(verdict, week, runs)
+        _restarts(verdict, runs)
+        verdict.check(
+            not (left := [run for run in runs if run.status not in DONE and run.job_name != SUPERVISOR]),
+            f"runs that have not ended: {[(run.job_name, run.status.value) for run in left]}",
+        )
+        verdict.check(
+            len([run for run in runs if run.job_name == SUPERVISOR and run.status not in DONE]) == 1,
+            "the supervisor does not live, or more than one does",
+        )
+        _slots(verdict, instance)
+    _notes(verdict, plant.folder)
+    _statistics(verdict, plant.folder)
+    _processes(verdict, plant)
+    _growth(verdict, plant)
+    return verdict
+
+
+def _starts(verdict: Verdict, week: Week, runs: list[dg.DagsterRun]) -> None:
+    asked, due = asked_for(runs), week.due()
+    twice = [f"{job} {at}: {len(of)}" for (job, at), of in asked.items() if len(of) > 1]
+    verdict.check(not twice, f"starts that were asked for more than once: {twice}")
+    missed = [f"{job} {at}" for job, times in due.items() for at in times if (job, at) not in asked]
+    verdict.check(not missed, f"starts that were never asked for: {missed}")
+    known = {(job, at) for job, times in due.items() for at in times}
+    extra = [f"{job} {at}" for job, at in asked if (job, at) not in known and at < week.end]
+    verdict.check(not extra, f"starts that were not due: {extra}")
+    verdict.figures["starts due"] = len(known)
+
+
+def _restarts(verdict: Verdict, runs: list[dg.DagsterRun]) -> None:
+    """A run in place of a lost one is made once, and only for one that failed."""
+    counted = Counter(run.parent_run_id for run in runs if run.parent_run_id)
+    verdict.check(
+        not (many := {key: number for key, number in counted.items() if number > 1}), f"restarted twice: {many}"
+    )
+    verdict.figures["runs"] = len(runs)
+    verdict.figures["lost runs started again"] = len(counted)
+    verdict.figures["runs that failed"] = sum(run.status == dg.DagsterRunStatus.FAILURE for run in runs)
+
+
+def _slots(verdict: Verdict, instance: dg.DagsterInstance) -> None:
+    storage = instance.event_log_storage
+    taken = {}
+    for key in storage.get_concurrency_keys():
+        info = storage.get_concurrency_info(key)
+        if key != f"task_{SUPERVISOR}" and (info.active_slot_count or info.pending_step_count):
+            taken[key] = (info.active_slot_count, info.pending_step_count)
+    verdict.check(not taken, f"slots of pools that are taken though nothing runs: {taken}")
+
+
+def _notes(verdict: Verdict, folder: Folder) -> None:
+    """Tasks never worked side by side, and each succeeded run did its work."""
+    for path in (folder.root / "notes").glob("*.jsonl"):
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        beside = [line for line in lines if line["what"] == "not alone"]
+        verdict.check(not beside, f"{path.stem} worked beside another one {len(beside)} times: {beside[:3]}")
+
+
+def _statistics(verdict: Verdict, folder: Folder) -> None:
+    before = folder.json("stats")
+    verdict.check(before == folder.json("stats", "--rebuild"), "statistics differ from those of a rebuild")
+    broken = sqlite_faults(folder)
+    verdict.check(not broken, f"damaged databases: {broken}")
+
+
+def sqlite_faults(folder: Folder) -> list[str]:
+    """Return the databases of the instance that SQLite finds damaged."""
+    found = []
+    for path in (folder.root / ".dagster").rglob("*.db"):
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+            if (told := database.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+                found.append(f"{path.name}: {told}")
+    return found
+
+
+def _processes(verdict: Verdict, plant: Plant) -> None:
+    plant.folder.mystocks("disable", SUPERVISOR)
+
+    def lives() -> bool:
+        with _runs(plant.folder) as runs:
+            return any(run.job_name == SUPERVISOR and run.status not in DONE for run in runs)
+
+    try:
+        wait_for(lambda: not lives(), 60, "the end of the supervisor that was switched off")
+    except AssertionError as error:
+        verdict.faults.append(str(error))
+    plant.stop()
+
+    def left() -> list[str]:
+        return [f"{plant.role(one)} {one.pid}" for one in plant.processes()]
+
+    try:
+        wait_for(lambda: not left(), 20, "the end of all processes")
+    except AssertionError:
+        verdict.faults.append(f"processes that outlive the servers: {left()}")
+
+
+def _growth(verdict: Verdict, plant: Plant) -> None:
+    """Servers that lived for minutes hold no more at the end of their life than soon after its beginning."""
+    for role in sorted({sample.role for sample in plant.samples}):
+        of_role = [sample for sample in plant.samples if sample.role == role]
+        verdict.figures[f"{role}: most megabytes"] = round(max(sample.megabytes for sample in of_role))
+        verdict.figures[f"{role}: most descriptors"] = max(sample.descriptors for sample in of_role)
+        for pid in {sample.pid for sample in of_role}:
+            life = sorted((sample for sample in of_role if sample.pid == pid), key=lambda sample: sample.age)
+            early = [sample for sample in life if 60 <= sample.age < 120]
+            late = [sample for sample in life if sample.age >= max(240, life[-1].age - 60)]
+            if early and late:
+                verdict.check(
+                    min(sample.descriptors for sample in late) <= max(sample.descriptors for sample in early) + 20,
+                    f"{role} {pid} leaks descriptors: {early[0].descriptors} → {late[-1].descriptors}",
+                )
+                verdict.check(
+                    min(sample.megabytes for sample in late) <= 1.4 * max(sample.megabytes for sample in early) + 20,
+                    f"{role} {pid} leaks memory: {early[0].megabytes:.0f} → {late[-1].megabytes:.0f} MB",
+                )
+
+
+def compare_lakes(stormy: Folder, week: Week, root: Path) -> list[str]:
+    """Let the week pass quietly in another project below `root`, and return in which tables the lakes differ.
+
+    The stormy project, whose servers have ended, syncs once more, as on the next evening: what failed on the last one
+    is complete then.
+    """
+    quiet = make_folder(root)
+    shutil.copy(stormy.root / "duty.py", root / "duty.py")
+    quiet.write("tasks.yaml", week.tasks())
+    quiet.env = {name: value for name, value in stormy.env.items() if name.startswith("MYSTOCKS_")}
+    for day in week.sessions:
+        quiet.env["MYSTOCKS_NOW"] = (day + timedelta(hours=16, minutes=5)).isoformat()
+        quiet.mystocks("run", "daily", timeout=170)
+    stormy.env = dict(quiet.env)
+    stormy.mystocks("run", "daily", timeout=170)
+    return list(differences(tables(stormy), tables(quiet)))
+
+
+def tables(folder: Folder) -> dict[str, pl.DataFrame]:
+    """Return the tables of the lake by name, sorted, without the columns that tell when a row was written."""
+    found = {}
+    for log in sorted((folder.root / "data").rglob("_delta_log")):
+        frame = pl.DataFrame(DeltaTable(str(log.parent)).to_pyarrow_table())
+        frame = frame.select(sorted(set(frame.columns) - _MOMENTS))
+        found[str(log.parent.relative_to(folder.root / "data"))] = frame.sort(frame.columns)
+    return found
+
+
+def differences(stormy: dict[str, pl.DataFrame], quiet: dict[str, pl.DataFrame]) -> Iterator[str]:
+    """Yield in which tables two lakes differ."""
+    for name in sorted(stormy.keys() | quiet.keys()):
+        if name not in stormy or name not in quiet:
+            yield f"{name} is only in the lake of the {'quiet' if name in quiet else 'stormy'} week"
+        elif not stormy[name].equals(quiet[name]):
+            yield f"{name}: {stormy[name].height} rows, {quiet[name].height} in a quiet week"

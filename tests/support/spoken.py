@@ -1,0 +1,178 @@
+"""The English texts that the program says to its users, collected from its source code."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import typer
+
+import mystocks_dagster
+from mystocks_dagster import tasks
+from mystocks_dagster.cli.help import paragraphs, parts_of
+from mystocks_dagster.cli.main import app, register_all
+from mystocks_dagster.taskfile.signature import params_model
+
+PACKAGE = Path(mystocks_dagster.__file__).parent
+#: Modules whose texts are not said at run time by pages or commands, or have both languages beside each other.
+_SILENT = (
+    *("api/pages/translations.py", "api/pages/words_market.py", "api/pages/words_tasks.py"),  # both languages
+    *("taskfile/model.py", "taskfile/schedule.py", "taskfile/field_types.py", "taskfile/alerts.py"),  # both languages
+    *("alerts/", "project/templates/", "project/backtest_report/"),  # Chinese, or both
+    *("cli/reference.py", "taskfile/reference.py", "taskfile/schema.py", "api/errors_reference.py"),  # English docs
+    *("datasets/docs.py", "lake/docs.py", "sources/docs.py", "strategies/docs.py"),
+    *("market/catalogue/docs.py", "market/formulas/docs.py", "dagster_internals.py", "api/reference.py"),
+    *("api/request_models.py", "api/response_models.py", "api/entries.py", "api/origins.py", "api/app.py"),
+    *(
+        "assistant/",
+        "manager/",
+        "project/metrics/",
+        "factory/component_scaffold.py",
+        "api/session.py",
+    ),  # for programs, in English
+    *("sources/simulated/", "market/tables/", "market/catalogue/", "market/formulas/library/", "defs/"),  # data
+)
+#: Calls whose texts are for machines, or for the log of a developer.
+_MECHANICAL = frozenset(
+    (
+        *(
+            "execute",
+            "executemany",
+            "sql",
+            "query",
+            "copy_expert",
+            "compile",
+            "sub",
+            "match",
+            "fullmatch",
+            "search",
+            "findall",
+        ),
+        *("getLogger", "debug", "exception", "TypeVar", "NewType", "strptime", "strftime", "cast", "assert_never"),
+        *("Field", "Query", "Path", "Body", "_documented", "FastAPI"),
+    )
+)
+#: What is no prose: queries, headers, commands, types, lists of columns, and parts of files.
+_CODE = re.compile(
+    r"(?<!one |gle )\bSELECT\b"
+    r"|^COPY |^sum\("
+    r"|\b(PRAGMA|CREATE|DELETE FROM|INSERT|ORDER BY|UPDATE|WHERE|GROUP BY|VACUUM|CAST|COALESCE|EXCLUDE|OVER)\b"
+    r"|DATE '|<[a-z/!]|^ *--|default-src|frame-ancestors|connect-src|charset=|max-age|Path=/|filename=|realm=|CROSS\("
+    r"|^mystocks( [-\w]+)*( \{+\w+\}+)*( --to)?$|^(make \w+$|pip install|python -m|query|mutation|type:|set -)"
+    r"|^(SET|hashtext)"
+    r"|^from \w+\.|[]\w] \| None$|^\"{3}|^# |^\w+, \w+(, \w+)*$|^(Callable|tuple|dict|Sequence)\[|^NULL::|^.?t\.\{"
+    r"|^[A-Z_]+( [A-Z_]+)+$|^\(?[\w.\"]+ [=<] |='?\{\d\}'?$|^\w+=\"|task_packages: \[| IN \(\{|^`mystocks [^`]*`$"
+)
+#: Texts of other programs, by which their errors are recognised, and what only developers read.
+_OTHERS = frozenset(
+    (
+        *("unable to open", "no such table", "no space left", "disk quota", "readonly database", "already exists"),
+        *("read-only file system", "permission denied", "disk i/o error", "unable to open database file"),
+        *("attempt to write", "File name too long", "Not a directory", "os error", "mapping values are not allowed"),
+        *("any work", "did not find expected key", "did not find expected '-'", "could not find expected ':'"),
+        *("cannot start any token", "unexpected end of stream", "expected ',' or", "expected alphabetic or numeric"),
+        *(
+            "surrogates not allowed",
+            "Value error,",
+            "FULL, ANALYZE",
+            "ADD COLUMN",
+            "Accept-Language, Cookie",
+            "Lines of text",
+        ),
+        *("step succeeded", "step failed", "step skipped", "step started", "step retried", "run failed"),
+        "{0} has no {1}: class {2}(MyStocksError, status=…, exit_code=…)",
+        "mystocks_dagster.market.schemas.{0} is now {1}.{2}",
+        "the web UI does not use the saved task file: {0}",
+        "{{}}; `prev_close` follows from corporate actions, where these are known; suspended days have no row",
+        *("max(days, exit_days) + 1", "days + skip + 50", "queue.Queue[dict[str, Any]]", "Response | UpstreamFault"),
+        *("-p data_source=recorded", "{0}, r.symbol AS {1}", "{0} {1} {2} attempt={3} run={4}{5}"),
+        "int, float, str, bool, date, Formula, list[int], Literal[...], int | None, Annotated[int, Field(ge=1, le=9)]",
+    )
+)
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+#: A value in a text that a logger says.
+_LOGGED = re.compile(r"%[sd]|%\.\d+f")
+_WORD = re.compile(r"[A-Za-z]{2,}")
+
+
+def template(node: ast.AST) -> str | None:
+    """Return a text with `{0}`, `{1}` … in place of its values; None for anything else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        numbers = count()
+        return _LOGGED.sub(lambda _: f"{{{next(numbers)}}}", node.value.replace("{", "{{").replace("}", "}}"))
+    if not isinstance(node, ast.JoinedStr):
+        return None
+    numbers = count()
+    parts = ((str(part.value) if isinstance(part, ast.Constant) else None) for part in node.values)
+    return "".join(
+        f"{{{next(numbers)}}}" if part is None else part.replace("{", "{{").replace("}", "}}") for part in parts
+    )
+
+
+@cache
+def spoken() -> dict[str, str]:
+    """Return each text that the program says, with the place where it is first said."""
+    found: dict[str, str] = {}
+    for file in sorted(PACKAGE.rglob("*.py")):
+        name = file.relative_to(PACKAGE).as_posix()
+        if not name.startswith(_SILENT):
+            for line, text in _said(ast.parse(file.read_text(encoding="utf-8"))):
+                found.setdefault(text.strip(), f"{name}:{line}")
+    return found
+
+
+@cache
+def helps() -> set[str]:
+    """Return the paragraphs of the commands' help and the descriptions of the shipped tasks' parameters."""
+    register_all()
+    command = typer.main.get_command(app)
+    texts = {text for part in parts_of(command) for text in paragraphs(part.help or "")}
+    models = (params_model(function) for function in _task_functions())
+    described = {info.description for model in models if model for info in model.model_fields.values()}
+    return {text for text in texts | described if text and not text.startswith("Example: ")}
+
+
+def _task_functions() -> Iterator[Callable[..., object]]:
+    for module in pkgutil.iter_modules(tasks.__path__):
+        functions = vars(importlib.import_module(f"{tasks.__name__}.{module.name}")).values()
+        yield from (item for item in functions if inspect.isfunction(item) and _takes_params(item))
+
+
+def _takes_params(function: Callable[..., object]) -> bool:
+    return function.__name__[0] != "_" and set(inspect.signature(function).parameters) <= {"params", "run"}
+
+
+def _said(module: ast.Module) -> Iterator[tuple[int, str]]:
+    parents = {child: node for node in ast.walk(module) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(module):
+        text = template(node)
+        if text is not None and _is_prose(text) and not _is_mechanical(node, parents):
+            yield getattr(node, "lineno", 0), text
+
+
+def _is_prose(text: str) -> bool:
+    bare = re.sub(r"\{\d+\}|\[/?[a-z ]*\]", " ", text)
+    return (
+        len(_WORD.findall(bare)) > 1
+        and " " in text.strip()
+        and not (_CHINESE.search(text) or _CODE.search(text) or text.strip() in _OTHERS or text.startswith("os error "))
+    )
+
+
+def _is_mechanical(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Return whether a text is a docstring, a part of another text, or an argument of a mechanical call."""
+    parent = parents[node]
+    if isinstance(parent, (ast.JoinedStr, ast.Expr, ast.Subscript, ast.Assert)):
+        return True
+    while not isinstance(parent, ast.stmt):
+        if isinstance(parent, ast.Call) and node is not parent.func:
+            called = parent.func.attr if isinstance(parent.func, ast.Attribute) else getattr(parent.func, "id", "")
+            if called in _MECHANICAL:
+                return True
+        node, parent = parent, parents[parent]
+    return isinstance(parent, ast.FunctionDef) and node in parent.decorator_list

@@ -1,0 +1,107 @@
+"""The Chinese of what the program says: complete, and found again in a text with its values."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from support.spoken import PACKAGE, helps, spoken
+
+from mystocks_dagster.texts.catalogue import entries, told
+
+FILES = sorted((PACKAGE / "texts" / "zh").glob("*.json"))
+#: Words of tables, states and typer, which stand alone: no text of the source code shows that they are said.
+WORDS = json.loads((PACKAGE / "texts" / "zh" / "words.json").read_text(encoding="utf-8"))
+PLACE = re.compile(r"\{(\d+)\}")
+
+
+def plain(text: str) -> str:
+    return text.replace("{{", "{").replace("}}", "}")
+
+
+def with_values(text: str) -> str:
+    """Return a text with a value in each place; one directly behind another is a remark about it."""
+    return plain(PLACE.sub(r"v\1x", text))
+
+
+def as_said(english: str) -> str:
+    return with_values(re.sub(r"\}\{(\d+)\}", r"}, {\1}", english))
+
+
+def as_told(english: str, chinese: str) -> str:
+    remarks = re.findall(r"\}\{(\d+)\}", english)
+    return with_values(PLACE.sub(lambda place: f", {place[0]}" if place[1] in remarks else place[0], chinese)).strip()
+
+
+@pytest.mark.slow
+def test_everything_that_the_program_says_has_a_chinese_text():
+    missing = {text: place for text, place in spoken().items() if text not in entries()}
+    assert not missing, "write their Chinese in mystocks_dagster/texts/zh/"
+
+
+@pytest.mark.slow
+def test_the_help_of_every_command_and_parameter_is_in_chinese():
+    translated = {plain(english) for english in entries()}
+    assert sorted(helps() - translated) == []
+
+
+@pytest.mark.slow
+def test_no_translation_is_left_of_a_text_that_is_gone():
+    said = {*spoken(), *WORDS}
+    assert [text for text in entries() if text not in said and plain(text) not in helps()] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_translation_is_chinese_and_has_the_same_values(file: Path):
+    for english, chinese in json.loads(file.read_text(encoding="utf-8")).items():
+        assert set(PLACE.findall(english)) == set(PLACE.findall(chinese)), english
+        assert re.search("[\u3000-\u9fff\uff00-\uff5e]", chinese) or chinese in ("Python", "{0}"), english
+
+
+def test_no_text_is_translated_twice():
+    texts = [text for file in FILES for text in json.loads(file.read_text(encoding="utf-8"))]
+    assert len(texts) == len(set(texts))
+
+
+def test_each_text_is_found_again_with_its_values():
+    """A value of two letters stands in each place: of another text's Chinese, its values would be elsewhere."""
+    wrong = {
+        english: found
+        for english, chinese in entries().items()
+        if PLACE.search(english) and (found := told(as_said(english), "zh")) != as_told(english, chinese)
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        pytest.param(
+            "nightly was due while the schedule was switched off.", "nightly 到期时，调度处于关闭状态。", id="skipped"
+        ),
+        pytest.param("timed out after 30 s", "超时：超过 30 秒", id="timed-out"),
+        pytest.param(
+            "attempt 1 of 3 failed: its process was killed by SIGKILL; its memory peaked at 12 MB."
+            " The machine may have run out of memory.",
+            "第 1 次尝试失败（共 3 次）：它的进程被 SIGKILL 强制结束；内存峰值 12 MB。机器可能内存不足。",
+            id="killed",
+        ),
+        pytest.param(
+            "bars: 2 trading days, 240 bars from tdx. 3 previous closes were computed from them.",
+            "bars: 2 个交易日，240 根 K 线，来自 tdx。据此算出 3 个前收盘价。",
+            id="two-sentences",
+        ),
+        pytest.param(
+            "a.com cannot be reached (no route); b.com cannot be reached (refused)",
+            "无法连接 a.com（no route）；无法连接 b.com（refused）",
+            id="a-list-of-the-same",
+        ),
+        pytest.param("ValueError: my own text.", "ValueError: my own text.", id="a-users-own-text-stays"),
+        pytest.param("failed", "失败", id="a-state"),
+        pytest.param("Missing argument 'name'.", "缺少参数“name”。", id="a-name-like-a-word-stays"),
+        pytest.param("line one\n  the lake is mine", "line one\n  the lake is mine", id="lines-stay"),
+    ],
+)
+def test_a_text_is_told_in_chinese(english: str, chinese: str):
+    assert told(english, "zh") == chinese
+    assert told(english, "en") == english
