@@ -121,9 +121,9 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        read_secret_files()
         sys.argv[1:] = map(_argument, sys.argv[1:])
         choose_language(sys.argv[1:])
+        read_secret_files()
         command = command_of(app)
         if "--json" in sys.argv[1:]:
             sys.exit(_with_json_errors(command))

@@ -1,17 +1,15 @@
 """Whether the machines of a project share a database, and where it is: dagster.yaml says so."""
 
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-import yaml
-
 _POSTGRES = ("postgresql", "postgresql+psycopg2")
-#: libyaml's loader is five times as fast, where it is installed.
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_COMMENT = re.compile(r"#[^\n]*")
 
 
 def database_url(home: Path) -> str | None:
@@ -25,13 +23,23 @@ def database_url(home: Path) -> str | None:
     path = home / "dagster.yaml"
     try:
         return postgres_url(_read(path, path.stat().st_mtime_ns))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError):
         return None  # Dagster reports the error
 
 
 @lru_cache(maxsize=8)
 def _read(path: Path, _changed: int) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), _LOADER)
+    content = path.read_text(encoding="utf-8")
+    if "postgres" not in _COMMENT.sub("", content):
+        return None
+    # Most processes of a project on one machine need no YAML.
+    import yaml
+
+    try:
+        # libyaml's loader is five times as fast, where it is installed.
+        return yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def postgres_url(config: Any) -> str | None:

@@ -52,6 +52,6 @@ def _check_sizes(archive: zipfile.ZipFile) -> None:
     end = archive.start_dir
     for info in archive.infolist():
         if not info.filename or info.header_offset + info.compress_size > end:
-            raise zipfile.BadZipFile(f"{info.filename or 'an entry without a name'} reaches beyond its end")
+            raise zipfile.BadZipFile(f"{info.filename!r} reaches beyond its end")
         if info.file_size > _MOST_TIMES * info.compress_size + _MOST_TIMES:
             raise zipfile.BadZipFile(f"{info.filename} cannot have {info.file_size:,} bytes")

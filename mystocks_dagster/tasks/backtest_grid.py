@@ -87,7 +87,7 @@ def _signals(
     choices = [params.choice(point) for point in points]
     known = {choice.version: choice for choice in choices if choice}
     if not known:
-        return [params.strategy_id] * len(points), read_signals(lake, [params.strategy_id], days)
+        return [params.strategy_of(point) for point in points], read_signals(lake, params.strategy_ids, days)
     needs = _needs([*known.values()], days[0])
     rows = read_rows(lake, [*known.values()], needs)
     frames = [
@@ -146,7 +146,7 @@ def _rows(params: GridParams, runs: Sequence[_Run], days: Sequence[date]) -> pl.
             "start_date": days[item.span.start],
             "end_date": days[item.span.stop - 1],
             "number": item.number,
-            "strategy": params.strategy_id,
+            "strategy": params.strategy_of(points[item.number - 1]),
             "params": json.dumps(points[item.number - 1], ensure_ascii=False),
             "chosen": item.chosen,
             "run_at": moment,
@@ -158,12 +158,13 @@ def _rows(params: GridParams, runs: Sequence[_Run], days: Sequence[date]) -> pl.
 
 def _result(params: GridParams, runs: Sequence[_Run], inputs: Inputs, name: str, rows: int) -> TaskResult:
     points, tests = params.points, [item for item in runs if item.phase == "test"]
+    tried = ", ".join(params.strategy_ids)
     if tests:
         gained = math.prod(1 + item.figures["total_return"] for item in tests) - 1
-        text = f"{params.strategy_id}, walk-forward in {len(tests)} windows: {gained:+.2%} on days not seen before"
+        text = f"{tried}, walk-forward in {len(tests)} windows: {gained:+.2%} on days not seen before"
     else:
         best = next(item for item in runs if item.chosen)
-        text = f"{params.strategy_id}, best of {len(points):,} by {params.metric}: {points[best.number - 1]} with "
+        text = f"{tried}, best of {len(points):,} by {params.metric}: {points[best.number - 1]} with "
         text += f"{best.figures['total_return']:+.2%}"
     return TaskResult(
         status="partial_success" if inputs.doubts else "success",

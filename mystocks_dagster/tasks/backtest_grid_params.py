@@ -1,7 +1,7 @@
 """The parameters of a grid of backtests, as tasks.yaml states them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -15,6 +15,8 @@ from mystocks_dagster.tasks.backtest_params import TERMS, BacktestParams
 
 #: More combinations are refused: they fit the past by chance.
 MOST = 5_000
+#: The parameter of a grid that names strategies.
+STRATEGY = "strategy_id"
 
 Metric = Literal["sharpe", "sortino", "calmar", "total_return", "annual_return", "profit_factor", "win_rate", "alpha"]
 
@@ -23,8 +25,8 @@ class GridParams(BacktestParams):
     """Parameters of `run_backtest_grid`; those of `run_backtest` hold for all combinations."""
 
     grid: dict[str, list[Any]] = Field(
-        description="Values by parameter: terms such as max_positions or stop_loss, and parameters of the strategy. "
-        "All combinations are tried."
+        description="Values by parameter: terms such as max_positions or stop_loss, parameters of the strategy, and "
+        "strategy_id for several strategies. All combinations are tried."
     )
     metric: Metric = Field(default="sharpe", description="The figure by which the best combination is chosen.")
     train_days: int | None = Field(
@@ -34,24 +36,30 @@ class GridParams(BacktestParams):
     processes: int | None = Field(default=None, ge=1, le=256, description="Empty: one for each core.")
 
     @property
-    def definition(self) -> Definition | None:
-        """The strategy; None for the label of an entry in tasks.yaml, whose stored signals are used."""
-        return strategies().get(self.strategy_id)
+    def strategy_ids(self) -> list[str]:
+        """The strategies: those of the grid, or the one of all combinations."""
+        return list(dict.fromkeys(self.grid.get(STRATEGY) or [self.strategy_id]))
 
     @property
     def points(self) -> list[dict[str, Any]]:
         """All combinations."""
         return combinations(self.grid)
 
+    def strategy_of(self, point: Mapping[str, Any]) -> str:
+        """Return the strategy of a combination."""
+        return point.get(STRATEGY, self.strategy_id)
+
     def choice(self, point: Mapping[str, Any]) -> Choice | None:
         """Return the strategy of a combination with its parameters; None if stored signals are used."""
-        own = {name: value for name, value in point.items() if name not in TERMS}
-        return choice_of({"name": self.strategy_id, **own}) if own else None
+        own = {name: value for name, value in point.items() if name not in (*TERMS, STRATEGY)}
+        return choice_of({"name": self.strategy_of(point), **own}) if own else None
 
     @model_validator(mode="after")
     def _is_a_grid(self) -> Self:
         if self.strategies or self.survivorship:
-            raise ValueError("a grid is of one strategy_id: leave out strategies and survivorship")
+            raise ValueError(
+                "a grid is of one strategy_id, or of several in grid: leave out strategies and survivorship"
+            )
         if (self.train_days is None) != (self.test_days is None):
             raise ValueError("a walk-forward needs both train_days and test_days")
         if self.metric == "alpha" and not self.benchmark:
@@ -65,20 +73,26 @@ class GridParams(BacktestParams):
 
     @model_validator(mode="after")
     def _has_valid_values(self) -> Self:
-        definition = self.definition
-        fields = definition.fields if definition else {}
+        for value in self.grid.get(STRATEGY, ()):
+            self._check(STRATEGY, value, ())
+        # None stands for the label of an entry in tasks.yaml, whose stored signals are used.
+        known = [strategies().get(name) for name in self.strategy_ids]
+        definitions = [definition for definition in known if definition]
+        fields = [*definitions[0].fields] if definitions and None not in known else []
+        fields = [name for name in fields if all(name in definition.fields for definition in definitions)]
         for name, values in self.grid.items():
-            if name not in TERMS and name not in fields:
-                raise ValueError(f"the grid has no parameter {name!r}. {suggest(name, [*TERMS, *fields])}")
+            if name not in (*TERMS, STRATEGY) and name not in fields:
+                raise ValueError(f"the grid has no parameter {name!r}. {suggest(name, [*TERMS, STRATEGY, *fields])}")
             for value in values:
-                self._check(name, value, definition)
+                self._check(name, value, definitions)
         return self
 
-    def _check(self, name: str, value: Any, definition: Definition | None) -> None:
+    def _check(self, name: str, value: Any, definitions: Sequence[Definition]) -> None:
         try:
-            if name in TERMS:
+            if name in (*TERMS, STRATEGY):
                 BacktestParams.model_validate({name: value})
-            elif definition:
-                definition.model.model_validate({name: value})
+            else:
+                for definition in definitions:
+                    definition.model.model_validate({name: value})
         except ValidationError as error:
             raise ValueError(f"the grid's {name} {value!r}: {error.errors()[0]['msg']}") from None

@@ -81,9 +81,10 @@ class Live:
 
 
 def text(process: psutil.Process) -> str:
-    """Return command line and folder; empty when it has ended."""
+    """Return command line and folder; empty when it has ended, also when another process has its number now."""
     try:
-        return "" if process.status() == psutil.STATUS_ZOMBIE else f"{' '.join(process.cmdline())} in {process.cwd()}"
+        ended = not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        return "" if ended else f"{' '.join(process.cmdline())} in {process.cwd()}"
     except psutil.Error:
         return ""
 

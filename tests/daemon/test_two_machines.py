@@ -71,7 +71,7 @@ def tables(location: str) -> dict[str, Any]:
     return {name: frame.drop("inputs", strict=False) for name, frame in rows.items()}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(2400)
 def test_a_group_goes_on_on_the_other_machine_after_a_power_cut_and_the_tables_are_those_of_one_machine(
     tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,3 +29,11 @@ def test_every_named_test_exists() -> None:
     }
     missing = [row[3] for row in _rows() if row[3].strip("`") not in defined]
     assert not missing
+
+
+def test_every_row_stands_in_a_table_with_a_head() -> None:
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    begins = [at for at, line in enumerate(lines) if line.startswith("| ") and not lines[at - 1].startswith("| ")]
+    assert begins
+    for at in begins:
+        assert lines[at + 1] == "| --- | --- | --- | --- |", f"line {at + 1} is below no head: {lines[at]}"

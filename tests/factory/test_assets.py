@@ -21,7 +21,7 @@ GROUPS = {
     "indicators": {"indicator_state", "indicators_daily", "indicators_monthly", "indicators_weekly"},
     "research": {
         *("signals", "backtests", "backtest_equity", "backtest_trades", "backtest_orders"),
-        *("backtest_positions", "backtest_events"),
+        *("backtest_positions", "backtest_events", "backtest_grids", "screens", "screen_runs"),
     },
     "system": {
         *("loaded_days", "quarantine", "source_comparisons", "source_differences"),

@@ -6,6 +6,7 @@ from datetime import date, datetime
 import dagster as dg
 import polars as pl
 import pytest
+from support.object_store import object_store
 from support.project import Folder, wait_for
 
 from mystocks_dagster.factory.build import build_definitions
@@ -49,15 +50,16 @@ def load(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Non
     monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
     folder.write("tasks.yaml", TASKS)
     lake = Lake(str(folder.root / "data"), "real")
+    return lambda text: put(lake, text)
 
-    def store(text: str) -> None:
-        day = date.fromisoformat(text)
-        prices = dict.fromkeys(("open", "high", "low", "close", "prev_close", "amount"), 9.0)
-        bar = {"symbol": "600000.SH", "date": day, **prices, "volume": 1, "is_st": False, "suspended": False}
-        lake.replace_days("daily_bars", pl.DataFrame([bar], schema=DAILY_BARS.dtypes), [day])
-        record_days(lake, "daily_bars", {day: 1}, source="test")
 
-    return store
+def put(lake: Lake, text: str) -> None:
+    """Store one bar of a day."""
+    day = date.fromisoformat(text)
+    prices = dict.fromkeys(("open", "high", "low", "close", "prev_close", "amount"), 9.0)
+    bar = {"symbol": "600000.SH", "date": day, **prices, "volume": 1, "is_st": False, "suspended": False}
+    lake.replace_days("daily_bars", pl.DataFrame([bar], schema=DAILY_BARS.dtypes), [day])
+    record_days(lake, "daily_bars", {day: 1}, source="test")
 
 
 def watch(folder: Folder) -> FreshnessWatch:
@@ -113,15 +115,22 @@ def test_indicators_that_are_older_than_their_bars_are_warned_of_after_a_while(
     assert ("indicators_daily", True) in outcomes(watched, monkeypatch, "2026-11-24T16:56")
 
 
+@pytest.mark.slow
 def test_a_lake_at_a_url_is_watched_in_the_background(
     folder: Folder, load: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load("2026-11-23")
-    monkeypatch.setattr("mystocks_dagster.factory.freshness.local_path", lambda _: None)
-    watched = watch(folder)
-    assert outcomes(watched, monkeypatch, "2026-11-24T17:30") == []
-    late = [("daily_bars", False)]
-    wait_for(lambda: outcomes(watched, monkeypatch, "2026-11-24T17:30") == late, 20, "the outcome")
+    with object_store("bucket") as variables:
+        for name, value in {**variables, "MYSTOCKS_LAKE": "s3://bucket/lake"}.items():
+            monkeypatch.setenv(name, value)
+        lake = Lake("s3://bucket/lake", "real")
+        put(lake, "2026-11-23")
+        watched = watch(folder)
+        assert outcomes(watched, monkeypatch, "2026-11-24T17:30") == [], "nobody waits for the store"
+        late, there = [("daily_bars", False)], [("daily_bars", True)]
+        wait_for(lambda: outcomes(watched, monkeypatch, "2026-11-24T17:30") == late, 60, "the outcome")
+        put(lake, "2026-11-24")
+        wait_for(lambda: outcomes(watched, monkeypatch, "2026-11-24T18:30") == there, 60, "the new day")
+    assert not (folder.root / "data").exists()
 
 
 def test_the_system_sensor_records_it_in_dagster(

@@ -73,7 +73,20 @@ _OTHERS = frozenset(
     (
         *("unable to open", "no such table", "no space left", "disk quota", "readonly database", "already exists"),
         *("read-only file system", "permission denied", "disk i/o error", "unable to open database file"),
-        *("attempt to write", "File name too long", "Not a directory", "os error", "mapping values are not allowed"),
+        *(
+            "attempt to write",
+            "error sending request",
+            "tcp connect error",
+            "dns error",
+            "operation timed out",
+            "old connection",
+            "new connection",
+            "mystocks {0} {1} on {2}",
+            "File name too long",
+            "Not a directory",
+            "os error",
+            "mapping values are not allowed",
+        ),
         *("any work", "did not find expected key", "did not find expected '-'", "could not find expected ':'"),
         *("cannot start any token", "unexpected end of stream", "expected ',' or", "expected alphabetic or numeric"),
         *(

@@ -77,10 +77,35 @@ def test_parameters_of_a_strategy_are_evaluated_for_the_grid(computing, lake, ma
     assert rows["trades"][0] != rows["trades"][1]
 
 
+def test_a_grid_compares_several_strategies(computing, lake, market):
+    other = lake.read("signals").with_columns(
+        strategy=pl.lit("breakout"), side=pl.when(pl.col("side") == "buy").then(pl.lit("sell")).otherwise(pl.lit("buy"))
+    )
+    lake.replace_all("signals", SIGNALS.typed(pl.concat([lake.read("signals"), other])))
+    grid = {"strategy_id": ["ma_crossover", "breakout"], "max_positions": [1, 2]}
+    result = run_backtest_grid(GridParams(grid=grid, metric="total_return", processes=1), computing)
+    rows = lake.read("backtest_grids").sort("number")
+    assert rows["strategy"].to_list() == ["ma_crossover", "ma_crossover", "breakout", "breakout"]
+    for params, gained in rows.select("params", "total_return").iter_rows():
+        assert gained == run_backtest(BacktestParams(**json.loads(params)), computing).metadata["total_return"]
+    assert "ma_crossover, breakout, best of 4" in result.message
+
+
+def test_a_parameter_that_several_strategies_have_is_tried_with_each(computing, lake, market):
+    calculate_technical_indicators(IndicatorParams(), computing)
+    grid = {"strategy_id": ["kdj_overbought", "rsi_reversion"], "oversold": [20, 45]}
+    run_backtest_grid(GridParams(grid=grid, processes=1), computing)
+    rows = lake.read("backtest_grids").sort("number")
+    assert rows["strategy"].to_list() == ["kdj_overbought"] * 2 + ["rsi_reversion"] * 2
+    assert rows["trades"].n_unique() > 1
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
         ({"grid": {}}, "the grid has 0 combinations"),
+        ({"grid": {"strategy_id": ["ma_crossover", "turtle"]}}, "the grid's strategy_id 'turtle': "),
+        ({"grid": {"strategy_id": ["breakout", "rsi_reversion"], "days": [5]}}, "the grid has no parameter 'days'"),
         ({"grid": {"max_positions": []}}, "the grid has no values of max_positions"),
         ({"grid": {"max_position": [1]}}, "no parameter 'max_position'. Did you mean 'max_positions'"),
         ({"grid": {"max_positions": [0]}}, "the grid's max_positions 0: "),

@@ -12,6 +12,8 @@ from mystocks_dagster.texts.catalogue import entries, told
 FILES = sorted((PACKAGE / "texts" / "zh").glob("*.json"))
 #: Words of tables, states and typer, which stand alone: no text of the source code shows that they are said.
 WORDS = json.loads((PACKAGE / "texts" / "zh" / "words.json").read_text(encoding="utf-8"))
+#: Texts that wait for their Chinese; this set only becomes smaller.
+ENGLISH_ONLY: frozenset[str] = frozenset()
 PLACE = re.compile(r"\{(\d+)\}")
 
 
@@ -36,7 +38,9 @@ def as_told(english: str, chinese: str) -> str:
 @pytest.mark.slow
 def test_everything_that_the_program_says_has_a_chinese_text():
     missing = {text: place for text, place in spoken().items() if text not in entries()}
-    assert not missing, "write their Chinese in mystocks_dagster/texts/zh/"
+    new = {text: place for text, place in missing.items() if text not in ENGLISH_ONLY}
+    assert not new, "write their Chinese in mystocks_dagster/texts/zh/"
+    assert missing.keys() >= ENGLISH_ONLY, "these have their Chinese, or are gone: take them out of ENGLISH_ONLY"
 
 
 @pytest.mark.slow

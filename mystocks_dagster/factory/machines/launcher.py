@@ -13,6 +13,8 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
+
 from mystocks_dagster.dagster_internals import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.factory.launcher import ProcessRunLauncher
@@ -26,6 +28,8 @@ from mystocks_dagster.tags import Tag
 
 #: A run whose lock nobody holds for so many seconds is lost: a process takes its lock again after an outage.
 GRACE_SECONDS = 20.0
+#: Seconds in which the process of a run that a machine has taken must have its lock; it imports Dagster first.
+_START_SECONDS = 120.0
 #: Seconds between two looks of a run's process at its lock and at its stop.
 _INTERVAL = 1.0
 
@@ -47,6 +51,8 @@ class MachineRunLauncher(ProcessRunLauncher):
         if is_stopped(self._instance, run.run_id):
             self._instance.report_run_canceled(run, "It was stopped before it had started.")
             return
+        if run.tags.get(Tag.MACHINE):  # a restarted run has the tags of the lost one
+            self._instance.add_run_tags(run.run_id, {Tag.MACHINE: ""})
         url = database_url(self._instance)
         if not self._prepared:
             queue.prepare(url)
@@ -73,9 +79,10 @@ class MachineRunLauncher(ProcessRunLauncher):
             self._missing.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         since = self._missing.setdefault(run.run_id, time.monotonic())
-        if time.monotonic() - since < GRACE_SECONDS:
+        machine, starting = run.tags.get(Tag.MACHINE) or None, run.status == dg.DagsterRunStatus.STARTING
+        waits = starting and machine is None and self.machines()
+        if waits or time.monotonic() - since < (_START_SECONDS if starting and machine else GRACE_SECONDS):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        machine = run.tags.get(Tag.MACHINE)
         if machine is None:
             return CheckRunHealthResult(WorkerStatus.FAILED, "no machine has taken this run: start `mystocks worker`")
         return CheckRunHealthResult(

@@ -9,6 +9,8 @@ import os
 import time
 from pathlib import Path
 
+from mystocks_dagster.tasks.run import declares
+
 #: On another disk than lake and instance, which may be full.
 NOTES = Path(__file__).parent / "notes"
 
@@ -20,15 +22,23 @@ def _note(run, what):
 
 
 def work(params, run):
-    """Work for a moment, alone: a second one at the same time is written down."""
-    with (NOTES / f"{run.task_id}.alone").open("w") as mark:
+    """Work for a moment; as many at once as there are starts."""
+    _note(run, "begun")
+    time.sleep(0.3)
+    _note(run, "done")
+
+
+@declares(writes=("own_marks",))
+def work_alone(params, run):
+    """Work for a moment, alone, because it writes a table: a second one at the same time is written down."""
+    with (NOTES / "own_marks.alone").open("w") as mark:
         try:
             fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             _note(run, "not alone")
             return {"status": "failed", "error": "another one works at the same time"}
         _note(run, "begun")
-        time.sleep(params.get("seconds", 0.3))
+        time.sleep(1)
         _note(run, "done")
     return {"status": "success"}
 

@@ -21,7 +21,7 @@ from support.project import Folder, free_port, make_folder
 
 #: What tells the processes of a deployment from each other, by a word of their command lines.
 ROLES = {
-    "worker": "factory.worker",
+    "worker": "from mystocks_dagster.factory.",  # in an interpreter of its own, or forked
     "guard": "process_guard.py",
     "body": "execution/child.py",
     "daemon": "dagster._daemon",

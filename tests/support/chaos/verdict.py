@@ -183,7 +183,7 @@ def _processes(verdict: Verdict, plant: Plant) -> None:
         return [f"{plant.role(one)} {one.pid}" for one in plant.processes()]
 
     try:
-        wait_for(lambda: not left(), 20, "the end of all processes")
+        wait_for(lambda: not left(), 30, "the end of all processes")
     except AssertionError:
         verdict.faults.append(f"processes that outlive the servers: {left()}")
 
@@ -221,9 +221,9 @@ def compare_lakes(stormy: Folder, week: Week, root: Path) -> list[str]:
     quiet.env = {name: value for name, value in stormy.env.items() if name.startswith("MYSTOCKS_")}
     for day in week.sessions:
         quiet.env["MYSTOCKS_NOW"] = (day + timedelta(hours=16, minutes=5)).isoformat()
-        quiet.mystocks("run", "daily", timeout=170)
+        quiet.mystocks("run", "daily", timeout=900)
     stormy.env = dict(quiet.env)
-    stormy.mystocks("run", "daily", timeout=170)
+    stormy.mystocks("run", "daily", timeout=900)
     return list(differences(tables(stormy), tables(quiet)))
 
 

@@ -91,7 +91,7 @@ class Week:
         ]
         bars = {"task_type": "data_sync", "retry_count": 2, "retry_delay": 3}
         tasks: list[dict[str, Any]] = [
-            *({"task_id": name, "schedule": cron(*of)} for name, of in CRONS.items()),
+            *({"task_id": name, "schedule": cron(*of), "task_function": "work_alone"} for name, of in CRONS.items()),
             {"task_id": INTERVAL, "schedule": interval},
             *once,
             {"task_id": SUPERVISOR, "task_type": "supervisor", "task_function": "watch"},
