@@ -1,12 +1,17 @@
 """Check a frame against its table's contract before every write."""
 
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import polars as pl
 
 from mystocks_dagster.errors import ContractBroken
 from mystocks_dagster.market.table import MOMENT, PROVENANCE, Column, Table
 from mystocks_dagster.market.value_rules import broken_rule
+
+#: A frame of fewer pieces, each sorted and of other days, is checked piece by piece.
+_FEW_PIECES = 64
 
 
 def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
@@ -27,7 +32,7 @@ def conform(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     frame = frame.select(_cast(table, frame, column) for column in table.columns)
     for column in table.columns:
         _check_values(table, frame, column)
-    if table.key and not any(is_strictly_sorted(frame, names) for names in _orders(table)):
+    if table.key and not any(_keys_differ(table, frame, names) for names in _orders(table)):
         _check_keys(table, frame)
     if broken := broken_rule(table, frame):
         rule, bad = broken
@@ -93,19 +98,47 @@ def _check_values(table: Table, frame: pl.DataFrame, column: Column) -> None:
             f"{table.name}.{column.name}: {series.null_count()} of {frame.height} values are null, "
             f"which is not allowed, e.g. {_example(frame.filter(series.is_null()))}."
         )
-    if column.dtype == pl.Float64 and not (finite := series.is_finite().fill_null(value=True)).all():
-        raise ContractBroken(
-            f"{table.name}.{column.name}: a value is not a finite number, e.g. {_example(frame.filter(~finite))}."
-        )
+    if column.dtype == pl.Float64 and not _is_finite(series):
+        infinite = frame.filter(~series.is_finite().fill_null(value=True))
+        raise ContractBroken(f"{table.name}.{column.name}: a value is not a finite number, e.g. {_example(infinite)}.")
+
+
+def _is_finite(series: pl.Series) -> bool:
+    """Return whether all values are finite or null; a finite sum, which takes a fifth of the time, proves it."""
+    return math.isfinite(series.sum()) or bool(series.is_finite().fill_null(value=True).all())
 
 
 def is_strictly_sorted(frame: pl.DataFrame, names: Sequence[str]) -> bool:
     """Return whether these columns, compared as tuples, increase from row to row."""
+    return frame.height < 2 or bool(_rises(frame, names).all())
+
+
+def _rises(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
+    """Return for each row but the first whether these columns, as tuples, are above those of the row before."""
     rises = pl.lit(value=False)
     for name in reversed(names):
         now, last = pl.col(name).slice(1), pl.col(name).slice(0, pl.len() - 1)
         rises = (now > last) | ((now == last) & rises)
-    return frame.height < 2 or bool(frame.select(rises.all()).item())
+    return frame.select(rises.alias("rises")).to_series()
+
+
+def _keys_differ(table: Table, frame: pl.DataFrame, names: Sequence[str]) -> bool:
+    """Return whether it is plain that no two rows share a key, without a large hash table.
+
+    It is if the rows are sorted by these columns, or consist of few pieces that are, each of other days.
+    """
+    if frame.height < 2:
+        return True
+    falls = (~_rises(frame, names)).arg_true()
+    if falls.is_empty():
+        return True
+    if len(falls) >= _FEW_PIECES or table.date_column is None or table.date_column not in table.key:
+        return False
+    starts = [0, *(falls + 1).to_list(), frame.height]
+    days = frame[table.date_column].to_physical().to_numpy()
+    pieces = (days[start:end] for start, end in pairwise(starts))
+    spans = sorted((int(piece.min()), int(piece.max())) for piece in pieces)
+    return all(before[1] < after[0] for before, after in pairwise(spans))
 
 
 def _orders(table: Table) -> list[list[str]]:

@@ -23,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from mystocks_dagster.lake.contract import is_strictly_sorted
 from mystocks_dagster.lake.damage import files_of
-from mystocks_dagster.lake.layout import YEAR, date_column, row_order, to_disk
+from mystocks_dagster.lake.layout import YEAR, date_column, in_utc, row_order
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.table import Table
 
@@ -140,16 +140,17 @@ def _year(schema: Table, part: pl.DataFrame) -> int:
 
 def _write_part(uri: str, schema: Table, path: str, part: pl.DataFrame, *, data_change: bool) -> AddAction:
     """Write the rows of one file, which belong to one year, and return the action that adds it to the table."""
-    part = to_disk(schema, _in_order(schema, part))
-    year = part[YEAR][0]
-    size = _write(uri, path, part.drop(YEAR))
+    part = _in_order(schema, part)
+    year = _year(schema, part)
+    part = in_utc(schema, part)
+    size = _write(uri, path, part)
     return AddAction(
         path=path,
         size=size,
         partition_values={YEAR: f"{year}"},
         modification_time=_milliseconds(),
         data_change=data_change,
-        stats=json.dumps(_statistics(schema, part.drop(YEAR))),
+        stats=json.dumps(_statistics(schema, part)),
     )
 
 

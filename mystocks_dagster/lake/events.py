@@ -1,6 +1,6 @@
 """Derive `adjust_events` from `daily_bars` whenever bars, completeness, calendar or corporate actions change."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -63,6 +63,7 @@ def add_events(
     *,
     complete: Collection[date],
     rows: int | None = None,
+    before: Callable[[list[str]], list[str]] = list,
     calendar: TradingCalendar | None = None,
 ) -> int:
     """Derive the events of the bars of `days`, which were just stored, without reading these bars again.
@@ -77,6 +78,7 @@ def add_events(
             bar before. None: not known.
         complete: Days that are completely loaded and lack no row.
         rows: The number of stored bars of `days`, if it is known.
+        before: Returns those of some symbols that may have bars before `days`; the lake is asked for these bars only.
         calendar: The published calendar; None is Shanghai's.
 
     Returns:
@@ -89,7 +91,7 @@ def add_events(
     if others or (not lake.exists("adjust_events") and len(lake.days("daily_bars")) > len(days)):
         return refresh_events(lake, days, complete=complete, calendar=calendar)
     unknown = changes.filter(pl.col("last_date").is_null())
-    earlier = last_before(lake, unknown["symbol"].unique().to_list(), days[0])
+    earlier = last_before(lake, before(unknown["symbol"].unique().to_list()), days[0])
     bars = changes.join(earlier, on="symbol", how="left").with_columns(
         last_date=pl.coalesce("last_date", "earlier_date"), last_close=pl.coalesce("last_close", "earlier_close")
     )

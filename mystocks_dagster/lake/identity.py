@@ -13,6 +13,7 @@ from mystocks_dagster.lake.events import refresh_events, session_before
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.code_changes import CODE, CodeChanges, distinct_symbols, proven_changes, published_changes
+from mystocks_dagster.market.days_of_rows import are_among, distinct_days
 from mystocks_dagster.market.symbol_runs import spans_of_symbols
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.reference import CODE_CHANGES
@@ -63,8 +64,8 @@ def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     day; neither has bars beyond, in the bars or in the lake.
     """
     near = _near(lake, bars)
-    days, new_days = near["date"].unique().sort().to_list(), set(bars["date"].unique())
-    following = {session_before(day, shanghai()): day for day in days[1:] if day in new_days}
+    days, new_days, calendar = distinct_days(near["date"]), set(distinct_days(bars["date"])), shanghai()
+    following = {session_before(day, calendar): day for day in days[1:] if day in new_days}
     spans = spans_of_symbols(near)
     # Few codes begin or end within a year: only their bars are looked at, which needs no sorting of the market.
     first = spans.filter(pl.col("first").is_in(list(following.values()))).select("symbol", date="first")
@@ -175,7 +176,7 @@ def _near(lake: Lake, bars: pl.DataFrame) -> pl.DataFrame:
         return bars.select(_COLUMNS)
     start, end = bars["date"].min(), bars["date"].max()
     stored = lake.read("daily_bars", columns=_COLUMNS, start=start - _BEFORE, end=end)  # ty: ignore[unsupported-operator, invalid-argument-type]
-    stored = stored.filter(~pl.col("date").is_in(bars["date"].unique().to_list()))
+    stored = stored.filter(~are_among(stored["date"], distinct_days(bars["date"])))
     return pl.concat([bars.select(_COLUMNS), stored])
 
 

@@ -1,19 +1,39 @@
 """Bars with the previous stored bar of their symbol, reading as little of the lake as possible."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-import numpy as np
 import polars as pl
 
 from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.sorting import collect_sorted, with_text_symbols
 from mystocks_dagster.market.adjust import changed_closes
+from mystocks_dagster.market.days_of_rows import are_among
 
 #: Longer than any holiday: within these days nearly every symbol has its previous bar.
 _BACK = timedelta(days=40)
 _YEAR = timedelta(days=366)
 _DAY = timedelta(days=1)
+
+
+class StoredSymbols:
+    """The symbols that have daily bars, known to the only writer of the table without asking the lake again."""
+
+    def __init__(self, lake: TableReader) -> None:
+        """Read the symbols of the stored bars."""
+        self._lake, self._symbols = lake, set[str]()
+        if lake.exists("daily_bars"):
+            self._symbols |= {*lake.scan("daily_bars", columns=["symbol"]).unique().collect()["symbol"]}
+
+    def add(self, symbols: Iterable[str]) -> None:
+        """Take the symbols of bars that were stored."""
+        self._symbols |= {*symbols}
+
+    def among(self, symbols: Iterable[str]) -> list[str]:
+        """Return those of the symbols that have bars, under any of their codes."""
+        newest = self._lake.code_changes().newest
+        known = {newest.get(symbol, symbol) for symbol in self._symbols}
+        return [symbol for symbol in symbols if newest.get(symbol, symbol) in known]
 
 
 def bars_with_last(
@@ -46,18 +66,8 @@ def _bars_with_last(lake: TableReader, days: Sequence[date], symbols: Sequence[s
     bars = bars.with_columns(
         last_date=pl.when(same).then(pl.col("date").shift()), last_close=pl.when(same).then(pl.col("close").shift())
     ).drop("close")
-    bars = bars.filter(_are_among(bars["date"], days))
+    bars = bars.filter(are_among(bars["date"], days))
     return _with_earlier(lake, bars, start, table)
-
-
-def _are_among(dates: pl.Series, days: Sequence[date]) -> pl.Series:
-    """Return which dates are among `days`, by a table of all days: a hash of each date takes five times as long."""
-    wanted = pl.Series(days).to_physical().to_numpy()
-    start = wanted.min()
-    table = np.zeros(wanted.max() - start + 1, dtype=bool)
-    table[wanted - start] = True
-    offsets = dates.to_physical().to_numpy() - start
-    return pl.Series((offsets >= 0) & (offsets < len(table)) & table[np.clip(offsets, 0, len(table) - 1)])
 
 
 def _with_earlier(lake: TableReader, bars: pl.DataFrame, start: date, table: str) -> pl.DataFrame:

@@ -125,9 +125,14 @@ def row_order(schema: Table) -> list[str]:
 
 def to_disk(schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame as Delta stores it: moments in UTC, and the year of partitioned tables."""
-    moments = [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in schema.dtypes.items() if dtype == MOMENT]
     year = [pl.col(date_column(schema)).dt.year().alias(YEAR)] if schema.partitioned else []
-    return frame.with_columns(*moments, *year)
+    return in_utc(schema, frame).with_columns(*year)
+
+
+def in_utc(schema: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with its moments in UTC, as a data file has them."""
+    moments = [name for name, dtype in schema.dtypes.items() if dtype == MOMENT]
+    return frame.with_columns(pl.col(name).dt.convert_time_zone("UTC") for name in moments)
 
 
 def stream(frame: pl.DataFrame) -> "pa.RecordBatchReader":

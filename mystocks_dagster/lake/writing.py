@@ -24,6 +24,7 @@ from mystocks_dagster.lake.replacement import (
     SpanReplacement,
     StretchReplacement,
 )
+from mystocks_dagster.market.days_of_rows import are_among, distinct_days
 from mystocks_dagster.market.table import Column
 from mystocks_dagster.market.tables import table as table_of
 
@@ -55,8 +56,8 @@ class TableWriter(TableCommitter):
         schema = self.schema_of(table)
         frame = self._to_store(schema, frame)
         column = date_column(schema)
-        foreign = frame.filter(~pl.col(column).is_in(list(days)))
-        if foreign.height:
+        if {*distinct_days(frame[column])} - {*days}:
+            foreign = frame.filter(~are_among(frame[column], days))
             raise ContractBroken(
                 f"{table}.{column}: {foreign[column][0]} is not among the days to replace, e.g. {foreign.row(0)}."
             )

@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 
 from mystocks_dagster.market.adjust import HALF_A_TICK
+from mystocks_dagster.market.bars_before import ABSENT, BarsBefore
 from mystocks_dagster.market.rules import CHINEXT_REFORM
-from mystocks_dagster.market.symbol_runs import places, ranks, spans_of_symbols
+from mystocks_dagster.market.symbol_runs import spans_of_symbols
 from mystocks_dagster.market.symbols import board_expr
 from mystocks_dagster.market.value_rules import Rule
 
@@ -30,8 +31,6 @@ LEAST_NEAR, MOST_NEAR = 0.35, 2.5
 FEW_DAYS = timedelta(days=3)
 #: The largest share, and number, of traded symbols that a credible snapshot suspends from one day to the next.
 MOST_SUSPENDED, FEW_SUSPENDED = 0.03, 20
-#: The number of bars after which a symbol has a price limit: five days without a limit, and one more.
-SETTLED = 6
 #: The first day whose price limits `rules.py` models.
 LIMITS_FROM = date(2014, 1, 1)
 
@@ -71,8 +70,8 @@ class Neighbours:
     """The bars of a frame, each joined with the symbol's previous bar.
 
     Attributes:
-        rows: The frame's rows in its order, with the previous bar's close and date (`_close`, `_date`), whether that
-            bar is of the previous session (`_adjacent`), and the inputs of the rules.
+        rows: The frame's rows in its order, with the previous bar's close (`_close`), whether it was suspended
+            (`_suspended`) and whether it is of the previous session (`_adjacent`), and the inputs of the rules.
         loaded: All days of the frame and of the stored bars, ascending.
     """
 
@@ -80,26 +79,25 @@ class Neighbours:
         """Join each bar with the symbol's previous bar.
 
         Args:
-            frame: Bars (`daily_bars`), in any order, each key once.
+            frame: Bars (`daily_bars`), in any order, each key once; fastest when sorted by symbol and date.
             stored: `CONTEXT` columns of stored bars of other days than the frame's: about three weeks before it, and
                 between its days.
             previous: The previous session of each day of the frame.
         """
-        self._both = pl.concat([frame.select(CONTEXT), stored.select(CONTEXT)])
-        self._height = frame.height
-        self.loaded = self._both["date"].unique().sort()
-        self._place = pl.Series(places(self._both["date"], self.loaded))
-        self._sorted = frame["symbol"].is_sorted()
-        before, settled = self._before()
-        self._index = pl.Series(before).replace(-1, None).cast(pl.UInt32)
-        sessions = pl.Series([previous.get(day) for day in self.loaded], dtype=pl.Date)
-        rows = self._both.head(self._height).with_columns(
-            *(self._both[name].gather(self._index).alias(f"_{name}") for name in ("close", "date", "suspended")),
-            _session=sessions.gather(self._place.head(self._height)),
-            _settled=pl.Series(settled),
+        self._before = BarsBefore(frame.select(CONTEXT), stored.select(CONTEXT))
+        self.loaded = self._before.loaded
+        self._sessions = pl.Series([previous.get(day) for day in self.loaded], dtype=pl.Date)
+        places = {day: place for place, day in enumerate(self.loaded)}
+        self._place_of_session = np.array([places.get(day, ABSENT) for day in self._sessions], dtype=np.uint16)
+        self._adjacent = self._place_of_session[self._before.place] == self._before.place_before
+        self._adjacent &= self._before.place_before != ABSENT
+        rows = frame.select(CONTEXT).with_columns(
+            *(self._before.column(name).alias(f"_{name}") for name in ("close", "suspended")),
+            _adjacent=pl.Series(self._adjacent),
         )
-        rows = rows.with_columns(_adjacent=(pl.col("_date") == pl.col("_session")).fill_null(value=False))
-        self.rows = rows.with_columns(_beyond=_among(rows, _may_be_beyond(), _beyond()), _repeated=self._repeated(rows))
+        self._stated, self._last = rows["prev_close"].to_numpy(), rows["_close"].to_numpy()
+        self._difference = np.abs(self._stated - self._last)
+        self.rows = rows.with_columns(_beyond=self._beyond(rows), _repeated=self._repeated(rows))
 
     def breaks(self) -> dict[Rule, pl.Series]:
         """Return, by broken rule, a mask of the rows that break it."""
@@ -111,23 +109,17 @@ class Neighbours:
 
         After a short gap in the loaded days, previous closes need only be near the last stored closes.
         """
-        differs = pl.when("_adjacent").then(_disagrees()).otherwise(_far()).fill_null(value=False)
-        # After a longer gap nothing is compared: otherwise one wrong stored day would refuse all days after it.
-        short_gap = pl.col("_session") - pl.col("_date") <= FEW_DAYS
-        after_gap = ~pl.col("_session").is_in(self.loaded.to_list()) & short_gap
-        compared = pl.col("_adjacent") | after_gap
-        example = ("symbol", "prev_close", "_close", "_date", "_adjacent")
-        # Most days have too few rows that differ, whatever their number of rows.
-        disagreeing = self.rows.filter(_disagrees().fill_null(value=False))
-        doubtful = disagreeing.filter(compared & differs)["date"].value_counts()
-        doubtful = doubtful.filter(pl.col("count") > MOST_DISAGREEING * MANY)["date"]
-        if doubtful.is_empty():
+        # Most rows agree: only the others are looked at, and of all rows those that are compared are counted.
+        differing = self._rows_at(np.flatnonzero(self._difference > HALF_A_TICK))
+        differing = differing.filter("_compared", pl.when("_adjacent").then(_disagrees()).otherwise(_far()))
+        if differing.is_empty():
             return {}
+        known = self._is_compared() & ~np.isnan(self._difference)
+        compared = np.bincount(self._before.place[known], minlength=len(self.loaded))
         counts = (
-            self.rows.filter(pl.col("date").is_in(doubtful.to_list()), compared)
-            .filter(pl.col("prev_close").is_not_null(), pl.col("_close").is_not_null())
-            .group_by("date")
-            .agg(differs.sum().alias("differing"), pl.col(example).filter(differs).first(), rows=pl.len())
+            differing.group_by("date")
+            .agg(pl.len().alias("differing"), pl.first("symbol", "prev_close", "_close", "_date", "_adjacent"))
+            .join(pl.DataFrame({"date": self.loaded, "rows": compared}), on="date")
             .filter((pl.col("rows") >= MANY) & (pl.col("differing") > MOST_DISAGREEING * pl.col("rows")))
             .sort("date")
         )
@@ -140,8 +132,7 @@ class Neighbours:
             `symbol`, `date`, `prev_close`, `last_date` and `last_close`; the last two are null where neither the frame
             nor the stored bars have a bar of the symbol before.
         """
-        same = (pl.col("prev_close") - pl.col("_close")).abs() <= _EPSILON
-        changed = self.rows.filter(~same.fill_null(value=False))
+        changed = self._rows_at(np.flatnonzero(~(self._difference <= _EPSILON)))
         return changed.select("symbol", "date", "prev_close", last_date="_date", last_close="_close")
 
     def newly_suspended(self) -> dict[date, str]:
@@ -177,60 +168,63 @@ class Neighbours:
         `date` is the first loaded day without a bar. `how` is `paused` if the symbol continues at its last close, as
         after a suspension for which the source has no rows, and `moved` if it continues at another price.
         """
-        place = self._place.head(self._height)
-        last = self._place.gather(self._index)
-        gap = (place.cast(pl.Int64) - last.cast(pl.Int64) > 1).fill_null(value=False)
-        rows = self.rows.select("symbol", "prev_close", "_close", place=last.cast(pl.Int64) + 1).filter(gap)
+        place, before = self._before.place, self._before.place_before
+        at = np.flatnonzero((before != ABSENT) & (place > before + np.uint16(1)))
         how = pl.when(_disagrees()).then(pl.lit("moved")).otherwise(pl.lit(PAUSED))
-        return rows.select("symbol", date=self.loaded.gather(rows["place"]), how=how)
+        return self.rows[at].select("symbol", date=self.loaded.gather(before[at] + 1), how=how)
 
     def ends(self) -> pl.DataFrame:
         """Return `symbol`, `date`, `how` (`ended`) of the symbols without a bar on the last loaded day.
 
         `date` is the first loaded day after the symbol's last bar.
         """
-        ended = spans_of_symbols(self._both).filter(pl.col("last") < pl.lit(self.loaded.max(), pl.Date))
+        ended = spans_of_symbols(self._before.bars).filter(pl.col("last") < pl.lit(self.loaded.max(), pl.Date))
         after = self.loaded.search_sorted(ended["last"], side="right")
         return ended.select("symbol", date=self.loaded.gather(after), how=pl.lit("ended"))
 
-    def _before(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return, for each row of the frame, the row of the symbol's previous bar, or -1, and whether it is settled.
+    def _rows_at(self, at: np.ndarray) -> pl.DataFrame:
+        """Return some of `rows`, with the day of the previous bar (`_date`), and whether the two are compared."""
+        before = self._before.place_before[at]
+        days = self.loaded.gather(np.where(before == ABSENT, 0, before)) if len(at) else self.loaded.clear()
+        return self.rows[at].with_columns(
+            _date=pl.when(pl.Series(before != ABSENT)).then(days), _compared=pl.Series(self._is_compared()[at])
+        )
 
-        A row is settled if the symbol has at least `SETTLED` bars before it.
+    def _is_compared(self) -> np.ndarray:
+        """Return which rows' previous closes are compared: with the session before, or with a bar shortly before it.
+
+        After a longer gap nothing is compared: otherwise one wrong stored day would refuse all days after it.
         """
-        codes = ranks(self._both["symbol"])
-        places = self._place.to_numpy()
-        if self._sorted:
-            # Few runs in order, which this stable sort only merges.
-            order = np.argsort((codes.astype(np.uint32) << 16) | places, kind="stable")
-        else:
-            # A stable sort of small numbers is a radix sort, so days first, which are mostly sorted, and then symbols.
-            by_day = np.argsort(places, kind="stable")
-            order = by_day[np.argsort(codes[by_day], kind="stable")]
-        sorted_codes = codes[order]
-        before = np.full(len(order), -1)
-        same = sorted_codes[1:] == sorted_codes[:-1]
-        before[order[1:][same]] = order[:-1][same]
-        settled = np.zeros(len(order), dtype=bool)
-        settled[order[SETTLED:][sorted_codes[SETTLED:] == sorted_codes[:-SETTLED]]] = True
-        return before[: self._height], settled[: self._height]
+        absent = self._sessions.is_not_null() & ~self._sessions.is_in(self.loaded.to_list())
+        if not absent.any():
+            return self._adjacent
+        days = self.loaded.to_physical().to_numpy()
+        earliest = self._sessions.to_physical().fill_null(0).to_numpy() - FEW_DAYS.days
+        # The first place whose day is near enough to the session; after the last one where the session is stored.
+        first = np.where(absent.to_numpy(), np.searchsorted(days, earliest), ABSENT)[self._before.place]
+        before = self._before.place_before
+        return self._adjacent | ((before != ABSENT) & (before >= first))
+
+    def _beyond(self, rows: pl.DataFrame) -> pl.Series:
+        """Return a mask of the rows whose price moved beyond the board's limit."""
+        before = np.where(np.isnan(self._stated), self._last, self._stated)
+        far = (rows["high"].to_numpy() > 1.09 * before) | (rows["low"].to_numpy() < 0.91 * before)
+        at = np.flatnonzero(far & self._adjacent & self._before.settled)
+        traded = ~pl.col("_suspended") & ~pl.col("suspended") & (pl.col("date") >= LIMITS_FROM)
+        return _flags(rows, at, traded & _is_beyond())
 
     def _repeated(self, rows: pl.DataFrame) -> pl.Series:
         """Return a mask of the rows that repeat the previous day's numbers although prev_close disagrees."""
-        candidates = (pl.col("_adjacent") & (pl.col("volume") > 0) & _disagrees()).fill_null(value=False)
-        at = rows.select(candidates.arg_true()).to_series()
-        values = self._both.select(_SAME)
-        bars, previous = values[at], values[self._index.gather(at)]
-        flags = np.zeros(rows.height, dtype=bool)
-        flags[at.to_numpy()] = np.logical_and.reduce([(bars[name] == previous[name]).to_numpy() for name in _SAME])
-        return pl.Series(flags)
+        at = np.flatnonzero(self._adjacent & (self._difference > HALF_A_TICK))
+        previous = self._before.bars.select(_SAME)[self._before.rows_before(at)]
+        same = [pl.col(name) == previous[name] for name in _SAME]
+        return _flags(rows, at, pl.all_horizontal(pl.col("volume") > 0, *same))
 
 
-def _among(rows: pl.DataFrame, candidates: pl.Expr, test: pl.Expr) -> pl.Series:
-    """Return a mask of the rows for which `test` holds; it is evaluated for the few `candidates` only."""
-    at = rows.select(candidates.fill_null(value=False).arg_true()).to_series()
+def _flags(rows: pl.DataFrame, at: np.ndarray, test: pl.Expr) -> pl.Series:
+    """Return a mask of the rows `at` for which `test` holds; it is evaluated for these few rows only."""
     flags = np.zeros(rows.height, dtype=bool)
-    flags[at.to_numpy()] = rows[at].select(test.fill_null(value=False)).to_series().to_numpy()
+    flags[at] = rows[at].select(test.fill_null(value=False)).to_series().to_numpy()
     return pl.Series(flags)
 
 
@@ -266,19 +260,7 @@ def _unconfirmed(row: Mapping[str, Any]) -> str:
     )
 
 
-def _may_be_beyond() -> pl.Expr:
-    settled = (
-        pl.col("_settled")
-        & pl.col("_adjacent")
-        & ~pl.col("_suspended")
-        & ~pl.col("suspended")
-        & (pl.col("date") >= LIMITS_FROM)
-    )
-    before = pl.coalesce("prev_close", "_close")
-    return settled & ((pl.col("high") > 1.09 * before) | (pl.col("low") < 0.91 * before))
-
-
-def _beyond() -> pl.Expr:
+def _is_beyond() -> pl.Expr:
     """Return the expression that is true if high or low is more than a tick beyond the board's widest limit."""
     board, day = board_expr("symbol"), pl.col("date")
     percent = (

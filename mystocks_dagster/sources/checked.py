@@ -13,6 +13,7 @@ import polars as pl
 
 from mystocks_dagster.errors import SourceChanged
 from mystocks_dagster.market import clock
+from mystocks_dagster.market.days_of_rows import are_among, distinct_days
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.value_rules import CheckedFrame, Fault, check
 from mystocks_dagster.sources.history import history_of, history_tables
@@ -137,9 +138,8 @@ class CheckedSource:
 
     def _check_days(self, table: str, frame: pl.DataFrame, skipped: Collection[date], own: Sequence[Fault]) -> _Checked:
         """Check a frame of a table's past, without the days that are skipped."""
-        days = frame["date"].unique()
-        left_out = days.filter(days.is_in(list(skipped))).to_list()
-        wanted = frame.filter(~pl.col("date").is_in(left_out)) if left_out else frame
+        left_out = {*skipped} & {*distinct_days(frame["date"])} if skipped else set()
+        wanted = frame.filter(~are_among(frame["date"], left_out)) if left_out else frame
         return self._check(table, wanted, own, by_day=True)
 
     def _checked(self, name: str, frame: pl.DataFrame, *, by_day: bool = False) -> pl.DataFrame:

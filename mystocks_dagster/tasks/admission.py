@@ -23,6 +23,7 @@ from mystocks_dagster.market.continuity import (
     RATIO,
     Neighbours,
 )
+from mystocks_dagster.market.days_of_rows import distinct_days
 from mystocks_dagster.market.tables.market import DAILY_BARS, STOCK_QUOTES
 from mystocks_dagster.market.value_rules import CheckedFrame, Fault, Rule, apply_rules
 from mystocks_dagster.sources.checked import take_findings
@@ -92,7 +93,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     if frame.is_empty():
         return AdmissionResult(frame, faults, refused | _days_without_rows(rejected_days, frame, refused, whole=whole))
     frame = with_newest_codes(lake, frame, whole=whole)
-    days = frame["date"].unique().sort().to_list()
+    days = distinct_days(frame["date"])
     frame, neighbours, wrong = _without_wrong_days(lake, frame) if whole else (frame, _neighbours(lake, frame), {})
     if whole and not source.has_history:
         wrong = neighbours.unconfirmed_suspensions() | neighbours.newly_suspended() | wrong
@@ -132,8 +133,9 @@ def _unseen(source: MarketSource, frame: pl.DataFrame, day: date, admitted: Admi
 
 
 def _neighbours(lake: Lake, frame: pl.DataFrame) -> Neighbours:
-    days = frame["date"].unique().sort().to_list()
-    return Neighbours(frame, _stored(lake, days), {day: session_before(day, shanghai()) for day in days})
+    days = distinct_days(frame["date"])
+    calendar = shanghai()
+    return Neighbours(frame, _stored(lake, days), {day: session_before(day, calendar) for day in days})
 
 
 def _without_wrong_days(lake: Lake, frame: pl.DataFrame) -> tuple[pl.DataFrame, Neighbours, dict[date, str]]:
@@ -158,7 +160,7 @@ def _days_without_rows(
     days: Collection[date], rows: pl.DataFrame, refused: Collection[date], *, whole: bool
 ) -> dict[date, str]:
     """Return the days of which no row is left, each with the reason."""
-    empty = set(days) - set(rows["date"].unique()) - set(refused)
+    empty = set(days) - set(distinct_days(rows["date"])) - set(refused)
     return dict.fromkeys(sorted(empty), "every row is set aside") if whole else {}
 
 

@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-import polars as pl
-
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.events import add_events, refresh_events
 from mystocks_dagster.lake.loads import forget_days, record_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.protocol import MarketSource
@@ -89,7 +88,7 @@ def load_bars(
     known = KnownDays.of(lake)
     for frame in source.daily_bars(days, symbols):
         admitted = admit(lake, source, frame, newest=max(days), whole=symbols is None)
-        counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
+        counts = rows_by_day(admitted.rows["date"])
         if symbols is None:
             store_days(source, lake, admitted, counts, known, loaded)
             for table, rows in store_companions(source, lake, counts).items():
@@ -110,15 +109,21 @@ def store_days(
     known: KnownDays,
     loaded: LoadedBars,
     record: Callable[..., None] = record_days,
+    before: Callable[[list[str]], list[str]] = list,
 ) -> None:
-    """Store whole days with their events, then record them as loaded: a run killed in between loads them again."""
+    """Store whole days with their events, then record them as loaded: a run killed in between loads them again.
+
+    `before` is that of `add_events`.
+    """
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
         lake.replace_days("daily_bars", admitted.rows, list(counts))
     partial = partial_days(counts, known, admitted)
     if counts:
         whole = known.complete.keys() - known.lacking
-        loaded.events += add_events(lake, list(counts), admitted.changes, complete=whole, rows=sum(counts.values()))
+        loaded.events += add_events(
+            lake, list(counts), admitted.changes, complete=whole, rows=sum(counts.values()), before=before
+        )
         record(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)
     loaded.partial |= partial
@@ -134,7 +139,8 @@ def _spanned(days: Mapping[date, int]) -> set[date]:
     """Return the days, and the non-trading days between them, whose rows were checked too."""
     first, length = min(days, default=date.min), (max(days) - min(days)).days + 1 if days else 0
     every = (first + timedelta(days=n) for n in range(length))
-    return {*days, *(day for day in every if not shanghai().is_probable_session(day)[0])}
+    calendar = shanghai()
+    return {*days, *(day for day in every if not calendar.is_probable_session(day)[0])}
 
 
 def _store_symbols(

@@ -11,6 +11,7 @@ from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import all_load_entries, record_days
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.sources.chain import ChainedSource, late_until
 from mystocks_dagster.sources.declaration import EXCHANGES
@@ -191,7 +192,7 @@ def _merge(
     source: ChainedSource, member: MarketSource, lake: Lake, rows: pl.DataFrame, gaps: Gaps, loaded: LoadedBars
 ) -> None:
     admitted = admit(lake, member, rows, newest=max(gaps), whole=False)
-    added = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
+    added = rows_by_day(admitted.rows["date"])
     if not added:
         return
     known = KnownDays.of(lake)

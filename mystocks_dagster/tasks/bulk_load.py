@@ -8,9 +8,12 @@ from typing import Any, Self
 import polars as pl
 
 from mystocks_dagster.lake import quarantine
+from mystocks_dagster.lake.last_bars import StoredSymbols
 from mystocks_dagster.lake.loads import complete_days, entries_of
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.code_changes import distinct_symbols
+from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.protocol import Progress
 from mystocks_dagster.tags import State
@@ -67,6 +70,7 @@ def load_history(
         first = min(table.wanted[0] for table in missing.values())
         last = max(table.wanted[-1] for table in missing.values())
         actions = known_actions(lake, source.name, last)
+        stored = StoredSymbols(lake)
         past = source.history(list(missing), first, last, actions=actions, progress=reading, skip=complete)
         with _Records(lake) as records, SmallTables(source.name, lake, records.record) as small:
             for name, frame in past:
@@ -77,11 +81,11 @@ def load_history(
                 if "actions_known" in frame.columns and not table.without_actions:
                     table.without_actions = bool((~frame["actions_known"]).any())
                 if name == _BARS:
-                    _store(source, lake, table, frame, records)
+                    _store(source, lake, table, frame, records, stored)
                 else:
                     small.take(table, frame, take_findings(source, name))
                 records.write_if_many()
-                _report(list(missing.values()), max(frame["date"].unique()).year, writing)
+                _report(list(missing.values()), frame["date"][-1].year, writing)
     results = [_result(table, source, lake, sessions) for table in tables.values()]
     return [*results, *_damaged_files(source), *_without_actions(tables.values())]
 
@@ -158,11 +162,19 @@ class _Records:
             self._lake.upsert("loaded_days", pl.concat(entries))
 
 
-def _store(source: CheckedSource, lake: Lake, table: LoadedTable, frame: pl.DataFrame, records: _Records) -> None:
+def _store(
+    source: CheckedSource,
+    lake: Lake,
+    table: LoadedTable,
+    frame: pl.DataFrame,
+    records: _Records,
+    stored: StoredSymbols,
+) -> None:
     """Store the daily bars of one year."""
     admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True)
-    counts = dict(admitted.rows.group_by("date").agg(pl.len()).sort("date").iter_rows())
-    store_days(source, lake, admitted, counts, table.known, table.loaded, records.record)
+    counts = rows_by_day(admitted.rows["date"])
+    store_days(source, lake, admitted, counts, table.known, table.loaded, records.record, stored.among)
+    stored.add(distinct_symbols(admitted.rows))
     table.loaded.rows |= counts
 
 

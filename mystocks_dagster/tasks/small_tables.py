@@ -11,6 +11,7 @@ import polars as pl
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.loads import forget_days
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.sources.checked import RejectedRows
 from mystocks_dagster.tasks.admission import AdmissionResult
 from mystocks_dagster.tasks.bars import LoadedBars, partial_days
@@ -119,6 +120,6 @@ class SmallTables:
 
 def _counts(table: LoadedTable, frame: pl.DataFrame) -> dict[date, int]:
     """Return the rows by day: days without rows count too, from the first row of the table on."""
-    rows = dict(frame.group_by("date").agg(pl.len()).sort("date").iter_rows())
+    rows = rows_by_day(frame["date"])
     years, begin = {day.year for day in rows}, min(rows) if not table.loaded.rows else date.min
     return {day: rows.get(day, 0) for day in table.wanted if day.year in years and day >= begin}

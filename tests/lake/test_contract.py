@@ -74,3 +74,17 @@ def test_a_moment_without_time_zone_is_refused_and_any_zone_is_accepted():
         conform(STOCKS, pl.DataFrame([row | {"updated_at": datetime(2025, 1, 2)}]))  # noqa: DTZ001
     moment = datetime(2025, 1, 2, 8, tzinfo=UTC)
     assert conform(STOCKS, pl.DataFrame([row | {"updated_at": moment}]))["updated_at"][0] == moment
+
+
+def test_years_laid_end_to_end_are_accepted_and_a_row_that_stands_in_two_of_them_is_refused(make_bars):
+    years = [pl.concat([make_bars(date(year, 1, day)) for day in (2, 3)]).sort("symbol") for year in (2023, 2024)]
+    assert conform(DAILY_BARS, pl.concat(years)).height == 12
+    again = [*years, years[0].tail(1)]
+    with pytest.raises(ContractBroken, match=r"2 rows have a duplicate key \(symbol, date\).*600002\.SH.*2023-01-03"):
+        conform(DAILY_BARS, pl.concat(again))
+    mixed = pl.concat([years[1], years[0], years[1].head(1).with_columns(symbol=pl.lit("600009.SH"))])
+    assert conform(DAILY_BARS, mixed).height == 13
+
+
+def test_prices_whose_sum_is_too_large_for_a_number_are_finite(make_bars):
+    assert conform(DAILY_BARS, make_bars(DAY).with_columns(amount=pl.lit(1e308)))["amount"].to_list() == [1e308] * 3

@@ -1,14 +1,16 @@
 """Reading and writing tables."""
 
 import os
+import shutil
 from datetime import UTC, date, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from mystocks_dagster.errors import ContractBroken, TableMissing, UnknownName, WrongWorld
+from mystocks_dagster.errors import ContractBroken, TableDamaged, TableMissing, UnknownName, WrongWorld
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.flows import LONGHUBANG
@@ -203,3 +205,35 @@ def test_computed_tables_take_the_world_of_the_lake(filled):
 def test_nothing_can_be_computed_into_an_empty_lake(lake):
     with pytest.raises(WrongWorld, match="is empty"):
         Lake(lake.location).replace_all("signals", TABLES["signals"].empty())
+
+
+def test_a_reader_that_has_read_before_sees_what_another_writer_commits(filled, make_bars):
+    reader = Lake(filled.location)
+    assert reader.days("daily_bars") == [DEC31, JAN2, JAN3]
+    filled.replace_days("daily_bars", make_bars(JAN6), [JAN6])
+    assert reader.days("daily_bars") == [DEC31, JAN2, JAN3, JAN6]
+
+
+def test_a_frame_that_was_scanned_before_a_write_keeps_the_rows_of_its_version(filled, make_bars):
+    scanned = filled.scan("daily_bars", columns=["date"])
+    filled.replace_days("daily_bars", make_bars(JAN6), [JAN6])
+    assert scanned.unique().collect().height == 3
+    assert len(filled.days("daily_bars")) == 4
+
+
+def test_a_reader_that_has_read_before_sees_that_the_table_was_deleted_and_made_again(filled, make_bars):
+    reader = Lake(filled.location)
+    assert reader.exists("daily_bars")
+    shutil.rmtree(f"{filled.location}/daily_bars")
+    assert not reader.exists("daily_bars")
+    for day in (JAN2, JAN3, JAN6):
+        Lake(filled.location, "real").replace_days("daily_bars", make_bars(day), [day])
+    assert reader.days("daily_bars") == [JAN2, JAN3, JAN6]
+
+
+def test_a_reader_that_has_read_before_notices_that_the_newest_commit_is_truncated(filled):
+    assert filled.exists("daily_bars")
+    newest = max(Path(filled.location, "daily_bars", "_delta_log").glob("*.json"))
+    newest.write_bytes(b"")
+    with pytest.raises(TableDamaged, match="daily_bars"):
+        filled.days("daily_bars")

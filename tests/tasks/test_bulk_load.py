@@ -203,3 +203,17 @@ def test_the_events_are_those_that_the_stored_bars_give(
     assert derived.equals(lake.read("adjust_events").sort("symbol", "date"))
     assert derived.height > 15
     assert derived["ratio"].null_count() == 0
+
+
+def test_a_stock_that_rests_for_more_than_a_year_is_compared_with_its_last_bar(
+    load: Callable[..., list[TaskResult]], files: Files, lake: Lake
+):
+    resting = [day for day in numbers() if day < 20220701 or day >= 20240301]
+    back = next(day for day in resting if day > 20240000)
+    files["sh600000.day"] = day_file(record(day, 2000 if day < back else 1000) for day in resting)
+    returned = date(back // 10000, back // 100 % 100, back % 100)
+    action = {"symbol": "600000.SH", "ex_date": date(2023, 5, 4), "cash": 0.0, "bonus": 1.0, "rights": 0.0}
+    lake.upsert("corporate_actions", pl.DataFrame([action | {"source": "tdx"}], schema=CORPORATE_ACTIONS.dtypes))
+    load(files)
+    events = lake.read("adjust_events", symbols=["600000.SH"])
+    assert events.rows() == [("600000.SH", returned, 0.5)]

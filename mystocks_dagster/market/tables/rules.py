@@ -11,6 +11,7 @@ import polars as pl
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.days_of_rows import distinct_days
 from mystocks_dagster.market.table import Rule
 
 #: The number of newest days that the asset checks of large tables read.
@@ -41,7 +42,10 @@ def _among(column: str, bad: Callable[[pl.Series], pl.Series]) -> pl.Expr:
     """Return the expression that is true for bad values; `bad` is called with the distinct values only."""
 
     def flags(values: pl.Series) -> pl.Series:
-        distinct = values.drop_nulls().unique()
+        if values.dtype == pl.Date:
+            distinct = pl.Series(distinct_days(values), dtype=pl.Date)
+        else:  # equal values that follow each other are looked at once
+            distinct = values.rle().struct.field("value").drop_nulls().unique()
         wrong = distinct.filter(bad(distinct))
         if wrong.is_empty():
             return pl.repeat(value=False, n=len(values), dtype=pl.Boolean, eager=True)
