@@ -15,6 +15,8 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import Metadata, Storage
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.last_good import FOLDER
+from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.versions import load_version
 
 
 def publish(instance: Any, run: Any) -> None:
@@ -46,6 +48,16 @@ def fetch(instance: Any, run: Any, settings: Settings) -> None:
             found = json.loads(packed)
             copy = found["copy"] | {"source": _here(found["copy"]["source"], found["root"], settings.root)}
             atomic_files.replace(path, json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode(), 0o600)
+
+
+def fault(instance: Any, run: Any, settings: Settings) -> str | None:
+    """Return why this machine cannot load the tasks of a run, such as code that it lacks; None if it can."""
+    for content in _versions(instance, run):
+        try:
+            load_version(settings.dagster_home / FOLDER, content, run.job_name)
+        except TaskFileError as error:
+            return str(error)
+    return None
 
 
 def _versions(instance: Any, run: Any) -> Iterator[str]:

@@ -19,9 +19,10 @@ from mystocks_dagster.dagster_internals import CheckRunHealthResult, LaunchRunCo
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.factory.launcher import ProcessRunLauncher
 from mystocks_dagster.factory.machines import names, queue
-from mystocks_dagster.factory.shared_versions import publish
+from mystocks_dagster.factory.shared_versions import fault, publish
 from mystocks_dagster.history.dagster_storage import run_storage
 from mystocks_dagster.runs.stop import is_stopped
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.locks import Holders, Lock
 from mystocks_dagster.shared.place import libpq
 from mystocks_dagster.tags import Tag
@@ -102,12 +103,19 @@ class MachineRunLauncher(ProcessRunLauncher):
     def attending(self, run_id: str) -> Generator[None]:
         """Hold the run's lock while this process executes it, and interrupt this process when the run is stopped.
 
+        If this machine cannot load the run's tasks, the run fails with the reason, and this process ends.
+
         Raises:
             InstanceError: Another process executes the run.
         """
         lock = Lock(database_url(self._instance), names.run_lock(run_id), names.run_label(run_id))
         if not lock.take():
             raise InstanceError(f"Another process executes the run {run_id} already.")
+        run: Any = self._instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished and (reason := fault(self._instance, run, Settings.from_env())):
+            # Dagster would report the failure without its reason.
+            self._instance.report_run_failed(run, f"{run.tags.get(Tag.MACHINE)} cannot execute this run: {reason}")
+            raise SystemExit(1)
         ended = threading.Event()
         watch = threading.Thread(target=_watch, args=(self._instance, run_id, lock, ended), daemon=True)
         watch.start()
