@@ -1,8 +1,8 @@
 """The daemon that restarts lost runs, also those that Dagster's own daemon overlooks.
 
 Dagster stores the event of a run's failure before the run's status. Its daemon reads the events. If it reads the event
-before the status is stored, it ignores the run for ever. It also gives up at the first error, as when the code location is loading. See
-docs/decisions/0005.
+before the status is stored, it ignores the run for ever. It also gives up at the first error, as when the code location
+is loading. See docs/decisions/0005.
 """
 
 import logging
