@@ -1,7 +1,8 @@
 """The daemon that restarts lost runs, also those that Dagster's own daemon overlooks.
 
 Dagster stores the event of a run's failure before the run's status. Its daemon reads the events. If it reads the event
-before the status is stored, it ignores the run for ever. See docs/decisions/0005.
+before the status is stored, it ignores the run for ever. It also gives up at the first error, as when the code location
+is loading. See docs/decisions/0005.
 """
 
 import logging
@@ -28,6 +29,8 @@ _MAX_AGE = timedelta(days=1)
 #: A process that reports a failure decides shortly after whether the run is restarted; a killed process never does.
 _UNDECIDED = timedelta(seconds=15)
 _OVERLAP = timedelta(minutes=2)
+#: What Dagster writes into the log of a run that it could not restart, before it takes the promise back.
+_DAGSTERS_FAILURE = "Failed to retry run"
 #: Tries to restart a run, one every 5 s.
 _MAX_TRIES = 24
 
@@ -74,7 +77,24 @@ def overlooked_runs(instance: dg.DagsterInstance, moment: datetime, since: datet
         for record in failed(MAX_RETRIES_TAG, "1", since)
         if WILL_RETRY_TAG not in record.dagster_run.tags and moment - _aware(record.update_timestamp) > _UNDECIDED
     ]
-    return [run for run in (*promised, *undecided) if restart_of(instance, run) is None]
+    taken_back = [
+        _promised_again(instance, record.dagster_run)
+        for record in failed(WILL_RETRY_TAG, "false", since)
+        if record.dagster_run.tags.get(MAX_RETRIES_TAG) == "1" and _is_taken_back(instance, record.dagster_run)
+    ]
+    return [run for run in (*promised, *undecided, *taken_back) if restart_of(instance, run) is None]
+
+
+def _promised_again(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
+    """Set the tag that alerts and Dagster's functions read, and return the run with it."""
+    instance.add_run_tags(run.run_id, {WILL_RETRY_TAG: "true"})
+    return run.with_tags({**run.tags, WILL_RETRY_TAG: "true"})
+
+
+def _is_taken_back(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Return whether Dagster gave a restart up at its first error, as when the code location is loading."""
+    events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    return bool(events) and events[-1].message == _DAGSTERS_FAILURE
 
 
 def restart(workspace: Any, run: dg.DagsterRun, log: logging.Logger, *, last: bool) -> None:

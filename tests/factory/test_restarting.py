@@ -157,6 +157,26 @@ def test_a_failure_whose_reporter_was_killed_before_it_said_whether_to_restart(
     assert len(plant.children(lost)) == 1
 
 
+def test_a_lost_run_is_started_again_though_the_code_could_not_be_loaded_at_first(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = plant.run()
+    plant.instance.report_run_failed(run, "its process is gone")
+
+    def loading(*_: Any) -> None:
+        raise RuntimeError("the code location is loading")
+
+    with monkeypatch.context() as inner:
+        inner.setattr(plant.workspace, "create_request_context", loading)
+        plant.look()
+        plant.look()
+    assert plant.children(run.run_id) == []
+    assert plant.will_retry(run.run_id) == "true", "alerts wait for it"
+    plant.look()
+    plant.look()
+    assert len(plant.children(run.run_id)) == 1
+
+
 def test_what_is_not_to_be_started_again_is_not(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = plant.lose(monkeypatch, "never")
     plant.look()

@@ -51,6 +51,7 @@ def run(folder: Path, seconds: float, days: int, seed: int, pause: float) -> Ver
         left = wait_until_quiet(stormy, week, 600)
         verdict = judge(stormy, week)
         verdict.faults += [f"not quiet after ten minutes: {left[:10]} ({len(left)})"] if left else []
+    print(f"before the tables are compared: {verdict.faults or 'all is true'}", flush=True)
     verdict.faults += compare_lakes(stormy.folder, week, folder / "quiet")
     verdict.figures = {
         "faults": storm.total,
