@@ -127,6 +127,8 @@ class Storage:
     REMOVED: Final = "mystocks/removed/"
     #: Version of this package that the daemon has.
     DAEMON_VERSION: Final = "mystocks/daemon_version"
+    #: Request rate, count and ban of each host rule, where several machines share the storage.
+    HOSTS: Final = "mystocks/hosts/"
     #: Versions of the task file by hash, where several machines share the storage.
     TASK_FILES: Final = "mystocks/taskfiles/"
     USERS: Final = "mystocks/users"

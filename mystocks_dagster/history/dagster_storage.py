@@ -1,6 +1,7 @@
 """Dagster's storages of an open instance, for clean-ups and the doctor; the history reads `run_table` instead."""
 
 import contextlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,8 +54,11 @@ def _is_known(revision: str) -> bool:
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
+    package = find_spec("dagster")
+    assert package is not None, "Dagster is installed, since this module imports it"
+    folder = Path(str(package.origin)).parent / _MIGRATIONS
     try:
-        return ScriptDirectory(str(Path(dg.__file__).parent / _MIGRATIONS)).get_revision(revision) is not None
+        return ScriptDirectory(str(folder)).get_revision(revision) is not None
     except CommandError:
         return False
 

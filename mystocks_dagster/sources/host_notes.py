@@ -9,12 +9,11 @@ from typing import IO, TYPE_CHECKING, Protocol
 from mystocks_dagster.errors import InstanceError, SettingsError, SourceUnavailable
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.place import database_url
+from mystocks_dagster.tags import Storage
 
 if TYPE_CHECKING:
     from mystocks_dagster.shared.values import Values
 
-#: Prefix of the keys in the shared database.
-_KEYS = "mystocks/hosts/"
 #: Seconds to wait for the other requests to a host; a slow response of one of them takes a minute.
 _PATIENCE_SECONDS = 1800.0
 
@@ -106,7 +105,7 @@ class SharedNotes:
         """
         from mystocks_dagster.shared.values import Values
 
-        self._url, self._prefix = url, f"{_KEYS}{group}/" if group else _KEYS
+        self._url, self._prefix = url, f"{Storage.HOSTS}{group}/" if group else Storage.HOSTS
         self._values = Values(url)
 
     def read(self, rule: str) -> str:

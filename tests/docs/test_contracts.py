@@ -43,7 +43,7 @@ BREAKS: Mapping[str, tuple[str, str]] = {
     "only project/metrics knows Prometheus": ("project/doctor.py", "import prometheus_client"),
     "only alerts/channels knows apprise": ("alerts/engine.py", "import apprise"),
     "only history, the locks and dagster_tables know the database": ("runs/scratch.py", "import sqlalchemy as db"),
-    "only the queue of the machines knows procrastinate": ("runs/scratch.py", "import procrastinate"),
+    "only the queue of the machines knows procrastinate": ("runs/held.py", "import procrastinate"),
     "only these read or write YAML": ("cli/edit.py", "import yaml"),
 }
 
