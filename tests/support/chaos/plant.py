@@ -139,7 +139,10 @@ class Plant:
         """Whether the servers are ready."""
         note = self.folder.root / ".dagster" / "ui.json"
         with suppress(OSError, ValueError):
-            return self._ui is not None and json.loads(note.read_text(encoding="utf-8"))["pid"] == self._ui.pid
+            alive = self._ui is not None and self._ui.poll() is None
+            return (
+                alive and self._ui is not None and json.loads(note.read_text(encoding="utf-8"))["pid"] == self._ui.pid
+            )
         return False
 
     def measure(self) -> None:
