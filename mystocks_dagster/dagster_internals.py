@@ -217,7 +217,7 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "EventLogConsumerDaemon": "the base class of our daemon for lost runs (decision 21)",
     },
     "dagster._daemon.daemon": {
-        "SpanMarker": "the end of one look of a daemon, after which it may wait (decision 65)",
+        "SpanMarker": "the end of one look of a daemon, after which it may wait (decision 62)",
     },
     "dagster._daemon.run_coordinator.queued_run_coordinator_daemon": {
         "QueuedRunCoordinatorDaemon": "the base class of our daemon for the queue (decision 7)",

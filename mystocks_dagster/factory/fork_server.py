@@ -1,7 +1,7 @@
 """The fork server: a process that has imported Dagster, and from which the process of each run is forked.
 
 A new interpreter spends a second of processor time on imports before a run begins; a fork takes milliseconds and shares
-the memory of what is imported. See docs/decisions/0065. It is used on Linux only, where the server can see that no
+the memory of what is imported. See docs/decisions/0062. It is used on Linux only, where the server can see that no
 other thread exists in it, which a fork would not copy.
 """
 

@@ -1,4 +1,4 @@
-"""The Chinese of a text that the program said in English, found by the text's form (decision 60)."""
+"""The Chinese of a text that the program said in English, found by the text's form (decision 59)."""
 
 import json
 import re

@@ -1,7 +1,7 @@
 """The run launcher for several machines: it hands each run over to the first machine with a free slot.
 
 The process of a run shows that it is alive by a lock in the database, and reads there that it was stopped. So neither
-needs a connection between the machines, nor that their clocks agree. See docs/decisions/0061.
+needs a connection between the machines, nor that their clocks agree. See docs/decisions/0060.
 """
 
 import contextlib
