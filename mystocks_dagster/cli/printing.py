@@ -219,7 +219,9 @@ def seconds(value: float | None) -> str:
 def print_checks(checks: Iterable[Any]) -> None:
     """Print the details of checks, and the remedies of those that failed."""
     for check in checks:
-        colour, word = ("red", "failed") if not check.ok else ("yellow", "soon") if check.warning else ("green", "ok")
+        colour, word = (
+            ("red", State.FAILED) if not check.ok else ("yellow", "soon") if check.warning else ("green", "ok")
+        )
         name = told(check.name)
         pad = " " * max(1, _CHECK_NAME - cell_len(name))
         mark = f"[{colour}]{told(word)}[/]" + " " * max(1, _CHECK_MARK - cell_len(told(word)))

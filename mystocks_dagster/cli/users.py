@@ -9,7 +9,7 @@ from mystocks_dagster.cli.completion import MANY
 from mystocks_dagster.cli.history import Since, moment_of
 from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, print_json, print_table
-from mystocks_dagster.project.access import Role
+from mystocks_dagster.project.roles import Role
 from mystocks_dagster.settings import Settings
 
 Name = Annotated[str, typer.Argument(help="Name of the user.")]

@@ -7,27 +7,15 @@ may do what").
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.errors import Forbidden
 from mystocks_dagster.project import permissions
+from mystocks_dagster.project.roles import Role
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.edit import exports
-
-
-class Role(StrEnum):
-    """What a user of a server may do; each role may do all that those before it may."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    EDITOR = "editor"
-
-    def includes(self, other: "Role") -> bool:
-        """Return whether this role may do all that another one may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +33,11 @@ class Caller:
     trusted: bool
     user: str = ""
     role: Role = Role.EDITOR
+
+    @property
+    def is_this_process(self) -> bool:
+        """Whether it is whoever runs this process, and no user of a server."""
+        return self.trusted
 
 
 CLI = Caller(name="cli", trusted=True)

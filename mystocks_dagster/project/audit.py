@@ -56,7 +56,7 @@ def note(settings: Settings, caller: Caller, action: Action | str, target: str =
         return
     moment = datetime.now(UTC)  # noqa: TID251 - the clock of a replay must not reach the log
     content = {
-        "user": caller.user or (_system_user() if caller.trusted else _anonymous(settings)),
+        "user": caller.user or (_system_user() if caller.is_this_process else _anonymous(settings)),
         "via": caller.name,
         "action": action.value if isinstance(action, Action) else action,
         "target": target,

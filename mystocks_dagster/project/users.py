@@ -19,7 +19,8 @@ from mystocks_dagster.errors import InstanceError, InvalidParams, SettingsError,
 from mystocks_dagster.excerpts import near
 from mystocks_dagster.instance import open_tables
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.project.access import Caller, Role
+from mystocks_dagster.project.access import Caller
+from mystocks_dagster.project.roles import Role
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import Storage
 from mystocks_dagster.taskfile import atomic_files

@@ -13,7 +13,8 @@ from mystocks_dagster.api.auth import USER
 from mystocks_dagster.api.error_responses import body
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.project import audit
-from mystocks_dagster.project.access import JOBS, Role
+from mystocks_dagster.project.access import JOBS
+from mystocks_dagster.project.roles import Role
 from mystocks_dagster.project.users import caller_of
 from mystocks_dagster.settings import Settings
 

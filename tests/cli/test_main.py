@@ -128,6 +128,9 @@ WITHOUT_JSON = {
     "demo": "a show for people; programs use `mystocks --demo run daily_job --json`",
     "ui": "runs until Ctrl-C",
     "api": "runs until Ctrl-C",
+    "worker": "runs until Ctrl-C",
+    "users role": "says in one line what it changed",
+    "users remove": "says in one line what it changed",
     "init": "writes files, and prints what a person does next",
 }
 

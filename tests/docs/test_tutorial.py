@@ -158,4 +158,4 @@ def test_a_block_that_serves_is_what_the_examples_start_too() -> None:
     served = [line for name in PAGES for block in blocks(DOCS / name) if block.mark == "serves" for line in block.lines]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert served == ["make ui"]
-    assert re.search(r"^ui:.*\n\t@\$\(BIN\)/mystocks ui$", makefile, re.MULTILINE)
+    assert re.search(r"^ui:.*\n\t@\$\(BIN\)/mystocks ui \$\(ARGS\)$", makefile, re.MULTILINE)

@@ -18,7 +18,7 @@ def test_a_log_is_opened_again_only_after_a_commit(
     opened = []
     real = delta.open_table
     monkeypatch.setattr(delta, "open_table", lambda *given: opened.append(given) or real(*given))
-    writer = Lake(lake.location)
+    writer = Lake(lake.location, lake.world)
     writer.replace_days("daily_bars", make_bars(DAY), [DAY])
     assert lake.days("daily_bars") == [DAY]
     opened.clear()

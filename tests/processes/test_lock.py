@@ -14,7 +14,7 @@ from support.project import wait_for
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.processes import lock
-from mystocks_dagster.taskfile import atomic_files
+from mystocks_dagster.shared import file_lock
 
 HOLD = """
 import os, subprocess, sys, time
@@ -125,7 +125,7 @@ def test_where_the_file_system_has_no_locks_the_note_decides(tmp_path: Path, mon
 
     path = tmp_path / lock.DAEMON_LOCK
     with holding(path) as (first, _):
-        monkeypatch.setattr(atomic_files.fcntl, "flock", no_locks)
+        monkeypatch.setattr(file_lock.fcntl, "flock", no_locks)
         with pytest.raises(lock.LockHeld, match=f"process {first.pid}"):
             lock.claim(path, "A daemon")
         first.kill()

@@ -261,20 +261,20 @@ def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_wa
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "remedy"),
     [
-        ("MYSTOCKS_LOG_MEGABYTES", "much"),
-        ("MYSTOCKS_LOG_FILES", "0"),
-        ("MYSTOCKS_LOG_FILES", "nan"),
-        ("MYSTOCKS_LOG_FORMAT", "yaml"),
+        ("MYSTOCKS_LOG_MEGABYTES", "much", "write a number"),
+        ("MYSTOCKS_LOG_FILES", "0", "write a number"),
+        ("MYSTOCKS_LOG_FILES", "nan", "write a number"),
+        ("MYSTOCKS_LOG_FORMAT", "yaml", "write text or json"),
     ],
 )
 def test_a_setting_of_the_logs_that_cannot_be_meant_is_refused(
-    cli: Commands, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    cli: Commands, monkeypatch: pytest.MonkeyPatch, name: str, value: str, remedy: str
 ) -> None:
     monkeypatch.setenv(name, value)
     told = cli("list", code=1)
-    assert f"{name} is {value!r}; write a number" in told
+    assert f"{name} is {value!r}; {remedy}" in told
 
 
 def test_a_lake_without_bars_is_named_with_the_command_that_fills_it(cli: Commands) -> None:

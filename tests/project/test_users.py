@@ -20,7 +20,7 @@ from support.project import ROOT
 from mystocks_dagster.api.auth import USER
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.project import users
-from mystocks_dagster.project.access import Role
+from mystocks_dagster.project.roles import Role
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.web.mutations import MutationGuard
 

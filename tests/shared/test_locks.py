@@ -13,12 +13,13 @@ from support.project import wait_for
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.shared.locks import Holders, Lock
 
+#: Each needs a server.
+pytestmark = pytest.mark.slow
+
 HOLD = """
 import sys
 from mystocks_dagster.shared.locks import Lock
 
-#: Each needs a server.
-pytestmark = pytest.mark.slow
 lock = Lock(sys.argv[1], sys.argv[2], "another machine")
 print(lock.take(), flush=True)
 sys.stdin.read()

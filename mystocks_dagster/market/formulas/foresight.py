@@ -31,5 +31,6 @@ def outputs_ahead(formula: Formula) -> frozenset[str]:
 
 def _calls_ahead(expression: Expression) -> Iterator[Call]:
     for part in walk(expression):
-        if isinstance(part, Call) and FUNCTIONS[part.function].looks_ahead:
+        # A function that is not in the library is one of the user's own, which sees no later day.
+        if isinstance(part, Call) and part.function in FUNCTIONS and FUNCTIONS[part.function].looks_ahead:
             yield part

@@ -210,7 +210,7 @@ def test_a_form_that_is_wrong_comes_back_as_it_was_typed_with_the_message_beside
     before = (project.root / "tasks.yaml").read_text(encoding="utf-8")
     page = browser.post("/tasks/-/new", data=NEW | {"schedule.cron_expression": "61 17 * * 5", "timeout": "soon"})
     assert page.status_code == 422
-    for field, message in (("schedule.cron_expression", "61"), ("timeout", "integer|number")):
+    for field, message in (("schedule.cron_expression", "61"), ("timeout", "应为整数")):
         beside = re.search(rf'data-field="{re.escape(field)}".*?<p id="[^"]*">(.*?)</p>', page.text, re.DOTALL)
         assert beside
         assert re.search(message, beside[1])
