@@ -75,7 +75,7 @@ def restore(
     its digest. A history that was in Postgres goes into the empty database of MYSTOCKS_POSTGRES_URL. An interrupted
     restore is continued by the same command; the task file comes last.
 
-    Example: mystocks restore /mnt/backup/2026-11-27 my-market
+    Example: mystocks restore /mnt/backup/2026-11-27 restored
     """
     from mystocks_dagster.backup import restoration
     from mystocks_dagster.backup.manifest import read_manifest

@@ -20,6 +20,8 @@ from mystocks_dagster.cli.reference import commands
 SERVES = {"ui": "MyStocks is at", "api": "http://127.0.0.1"}
 #: Run by another file, just as its example says: it takes half a minute.
 ELSEWHERE = {"demo": "test_demo.py"}
+#: Needs Postgres and an object store: `test_two_machines.py` runs it, with the name of a machine.
+ON_MACHINES = "worker"
 #: In the end, because they change what the others use.
 LAST = ("edit", "import", "add", "remove", "stop")
 #: Ends with 1 by right: the hosts of akshare are out of reach of the tests, as is the UI's password-less peace of mind.
@@ -128,7 +130,9 @@ def test_the_others_are_run_as_their_examples_say() -> None:
             )
 
 
-@pytest.mark.parametrize(("command", "example"), [one for one in examples() if one[0] not in (*SERVES, *ELSEWHERE)])
+@pytest.mark.parametrize(
+    ("command", "example"), [one for one in examples() if one[0] not in (*SERVES, *ELSEWHERE, ON_MACHINES)]
+)
 def test_the_example_works_as_it_is_written(cli: Commands, command: str, example: str) -> None:
     BEFORE.get(command, lambda _: None)(cli)
     arguments = shlex.split(example)
