@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from mystocks_dagster import disk_errors, errors
-from mystocks_dagster.api.languages import rest_language, told_error
+from mystocks_dagster.api.languages import rest_language, translate_error
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.problems import NotEditable, TaskFileError, path_text
@@ -83,8 +83,8 @@ def status_of(error: errors.MyStocksError, method: str) -> int:
 
 def _response(request: Request, content: dict[str, Any], status: int, **headers: str) -> JsonResponse:
     """Return an error in the language that the request prefers."""
-    told = told_error(content, rest_language(request))
-    return JsonResponse(told, status, headers={"vary": "accept-language", **headers})
+    translated = translate_error(content, rest_language(request))
+    return JsonResponse(translated, status, headers={"vary": "accept-language", **headers})
 
 
 async def _invalid_request(request: Request, error: Exception) -> JsonResponse:

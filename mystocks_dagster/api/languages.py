@@ -42,10 +42,10 @@ def rest_language(request: Request) -> Language:
     return choose(None, None, request.headers.get("accept-language", ""), otherwise="en")
 
 
-def told_error(body: dict[str, Any], language: Language) -> dict[str, Any]:
+def translate_error(body: dict[str, Any], language: Language) -> dict[str, Any]:
     """Return the body of an error with its messages in a language; kinds, ids and places stay as they are."""
     problems = [
-        {**problem, **{name: catalogue.told(problem[name], language) for name in ("message", "hint")}}
+        {**problem, **{name: catalogue.translate(problem[name], language) for name in ("message", "hint")}}
         for problem in body["problems"]
     ]
-    return {**body, "message": catalogue.told(body["message"], language), "problems": problems}
+    return {**body, "message": catalogue.translate(body["message"], language), "problems": problems}

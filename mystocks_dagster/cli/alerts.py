@@ -8,7 +8,7 @@ import typer
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import MANY
 from mystocks_dagster.cli.open_project import open_task_file
-from mystocks_dagster.cli.printing import console, escape, print_json, print_table, told
+from mystocks_dagster.cli.printing import console, escape, print_json, print_table, translate
 from mystocks_dagster.settings import Settings
 
 _NONE = (
@@ -48,7 +48,7 @@ def list_channels(json: Json = False) -> None:
         print_json({"channels": rows, **configured, "open": since})
         return
     if not rows:
-        console.print(told(_NONE), markup=False)
+        console.print(translate(_NONE), markup=False)
         return
     print_table(
         ("channel", "state", "waiting", "last error"),
@@ -86,7 +86,7 @@ def send_test(json: Json = False) -> None:
         console.print(f"{'[green]ok[/]' if error is None else '[red]failed[/]'} ", end="")
         console.print(channel.label + (f": {error}" if error else ""), markup=False)
     if not channels and not json:
-        console.print(told(_NONE), markup=False)
+        console.print(translate(_NONE), markup=False)
     raise typer.Exit(1 if any(errors.values()) or not channels else 0)
 
 

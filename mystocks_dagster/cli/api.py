@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mystocks_dagster.cli.printing import console, told
+from mystocks_dagster.cli.printing import console, translate
 from mystocks_dagster.cli.ui import use_demo_if_only_lake
 from mystocks_dagster.settings import Settings
 
@@ -29,5 +29,5 @@ def api(
 
     use_demo_if_only_lake()
     settings = Settings.from_env()
-    report = reporter(lambda line: console.print(told(line), markup=False), as_json=settings.log_json)
+    report = reporter(lambda line: console.print(translate(line), markup=False), as_json=settings.log_json)
     serve(settings, host, port, report)

@@ -8,7 +8,7 @@ import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, print_json, print_table, told
+from mystocks_dagster.cli.printing import console, print_json, print_table, translate
 from mystocks_dagster.errors import InvalidParams, UnknownName
 
 Ident = Annotated[str, typer.Argument(help="Id of a backtest, the beginning of it, or `latest`.")]
@@ -47,7 +47,7 @@ def list_backtests(
         print_json(rows)
         return
     if not rows:
-        console.print(told("No backtest is stored. Run one: mystocks run run_strategy_backtest"), markup=False)
+        console.print(translate("No backtest is stored. Run one: mystocks run run_strategy_backtest"), markup=False)
         return
     print_table(_LIST, ([_short(row[name]) for name in _LIST] for row in rows), data=True)
 
@@ -99,7 +99,7 @@ def report(
     if json:
         print_json({"backtest_id": name, "out": str(path), "bytes": len(text.encode())})
     else:
-        console.print(told(f"wrote {path}: {len(text.encode()) / 1e3:,.0f} kB"), markup=False)
+        console.print(translate(f"wrote {path}: {len(text.encode()) / 1e3:,.0f} kB"), markup=False)
 
 
 @backtest.command()
@@ -114,7 +114,7 @@ def grids(json: Json = False) -> None:
     elif rows:
         print_table(_GRIDS, ([_short(row[name]) for name in _GRIDS] for row in rows), data=True)
     else:
-        console.print(told("No grid is stored; docs/backtests.md says how to run one."), markup=False)
+        console.print(translate("No grid is stored; docs/backtests.md says how to run one."), markup=False)
 
 
 def _short(value: Any) -> Any:

@@ -8,7 +8,7 @@ import typer
 
 from mystocks_dagster.cli.completion import TaskOrGroup, TaskType
 from mystocks_dagster.cli.open_project import open_task_file
-from mystocks_dagster.cli.printing import console, escape, print_json, print_table, told
+from mystocks_dagster.cli.printing import console, escape, print_json, print_table, translate
 from mystocks_dagster.settings import CODE_CHANGES, Settings, dataset_folder
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -41,14 +41,14 @@ def check(json: Json = False) -> None:
         print_json([problem.to_json() for problem in problems])
     elif problems:
         for problem in problems:
-            console.print(told(problem.render(_lines(Path(problem.file)))), markup=False)
+            console.print(translate(problem.render(_lines(Path(problem.file)))), markup=False)
         files = dict.fromkeys(problem.file for problem in problems)
         console.print(f"[red]{len(problems)} problem(s)[/] in {escape(', '.join(files))}")
     else:
         console.print(f"[green]ok[/] {escape(str(path))}")
     # Without the source line, which may contain a secret.
     for warning in () if json else warnings_about(path):
-        console.print(told(str(warning)), style="yellow", markup=False)
+        console.print(translate(str(warning)), style="yellow", markup=False)
     raise typer.Exit(1 if problems else 0)
 
 
@@ -165,5 +165,5 @@ def _schedule(entry: Any, switch: Any) -> str:
         f"every {schedule.interval_seconds} s" if schedule.interval_seconds else f"once {schedule.start_time}"
     )
     state = str(switch) if switch else "on" if entry.active else "off"
-    days = told(", trading days") if schedule.trading_days_only else ""
-    return told(text) + days + ("" if state == "on" else told(f" ({state})"))
+    days = translate(", trading days") if schedule.trading_days_only else ""
+    return translate(text) + days + ("" if state == "on" else translate(f" ({state})"))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.printing import console, print_json, told
+from mystocks_dagster.cli.printing import console, print_json, translate
 from mystocks_dagster.settings import Settings
 
 _DAY = ["%Y-%m-%d"]
@@ -54,4 +54,4 @@ def export(
     if json:
         print_json({"table": table, "rows": rows, "out": str(out)})
     else:
-        console.print(told(f"wrote {out}: {rows:,} rows"), markup=False)
+        console.print(translate(f"wrote {out}: {rows:,} rows"), markup=False)

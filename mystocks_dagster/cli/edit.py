@@ -10,7 +10,7 @@ import typer
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import TaskOrGroup
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, escape, print_json, told
+from mystocks_dagster.cli.printing import console, escape, print_json, translate
 from mystocks_dagster.errors import InstanceError, InvalidParams
 from mystocks_dagster.settings import Settings
 
@@ -107,7 +107,7 @@ def export(
         sys.stdout.write(serialization.export_text(Settings.from_env().task_file, form or "yaml"))
     else:
         _editor().export(file, form, force=force)
-        console.print(told(f"wrote {file}"), markup=False)
+        console.print(translate(f"wrote {file}"), markup=False)
 
 
 def reload(json: Json = False) -> None:

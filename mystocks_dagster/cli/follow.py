@@ -16,7 +16,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from mystocks_dagster.cli.printing import Output, told
+from mystocks_dagster.cli.printing import Output, translate
 
 if TYPE_CHECKING:
     from mystocks_dagster.project.follow import FinishedRun, RunEvent
@@ -68,7 +68,7 @@ class _RunDisplay:
         numbers = (MofNCompleteColumn(), _Rate(), TimeElapsedColumn())
         columns = (TextColumn("{task.description}"), BarColumn(_BAR), *numbers)
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._all = self._progress.add_task(told("steps"), total=steps)
+        self._all = self._progress.add_task(translate("steps"), total=steps)
         self._only_step = steps == 1
         self._room = min(_WIDEST, max(_NARROWEST, console.width - _BAR - _NUMBERS))
         self._bars: dict[str, TaskID] = {}
@@ -96,12 +96,12 @@ class _RunDisplay:
     def _move(self, step: str, done: int, total: int, message: str) -> None:
         if step not in self._bars:
             self._bars[step] = self._progress.add_task(step, total=total)
-        message = told(message)
+        message = translate(message)
         text = message if message and self._only_step else f"{step} {message}".rstrip()
         self._progress.update(self._bars[step], completed=done, total=total, description=escape(text[: self._room]))
 
     def _line(self, event: "RunEvent") -> str | None:
-        text = escape(told(event.text))
+        text = escape(translate(event.text))
         colour = _COLOURS.get(event.level, "")
         return {
             "queued": f"[dim]run {self._run_id}: in the daemon's queue[/]",

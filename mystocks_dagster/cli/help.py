@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from mystocks_dagster.cli.printing import told
+from mystocks_dagster.cli.printing import translate
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.settings import Language, terminal_language, use_language
 
@@ -56,7 +56,7 @@ def command_of(app: typer.Typer) -> Any:
         from typer import rich_utils
 
         for name, word in _typer_words().items():
-            setattr(rich_utils, name, told(word))
+            setattr(rich_utils, name, translate(word))
     return command
 
 
@@ -83,7 +83,7 @@ def paragraphs(text: str) -> list[str]:
 
 def in_paragraphs(text: str) -> str:
     """Return a help text in the language of the terminal."""
-    return "\n\n".join(map(told, paragraphs(text)))
+    return "\n\n".join(map(translate, paragraphs(text)))
 
 
 @contextmanager
@@ -94,6 +94,6 @@ def _told_usage_errors() -> Generator[None]:
         message = getattr(error, "format_message", None)
         if message is not None:
             with suppress(SettingsError):
-                text = told(message())
+                text = translate(message())
                 error.format_message = lambda: text  # ty: ignore[missing-attribute]
         raise

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from mystocks_dagster.cli.help import Commands, choose_language, command_of
-from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json, told
+from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json, translate
 from mystocks_dagster.errors import InvalidParams, MyStocksError, SettingsError, error_json
 from mystocks_dagster.gc_tuning import tune_gc
 from mystocks_dagster.secret_files import read_secret_files
@@ -169,7 +169,7 @@ def _flush() -> None:
 
 
 def _fail(error: MyStocksError) -> NoReturn:
-    errors.print(f"[red]Error:[/] {escape(told(str(error)))}")
+    errors.print(f"[red]Error:[/] {escape(translate(str(error)))}")
     if "--json" in sys.argv[1:]:
         with contextlib.suppress(SettingsError):  # where stdout cannot be written, the line on stderr is enough
             print_json(error.to_json())

@@ -6,7 +6,7 @@ from typing import Any
 from rich.cells import cell_len
 
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import COLOURS, console, escape, told
+from mystocks_dagster.cli.printing import COLOURS, console, escape, translate
 
 #: Width of a line's name, with the space behind it.
 _NAME = 9
@@ -22,19 +22,19 @@ def print_overview() -> None:
     if state.exists:
         console.print(f"[bold]MyStocks[/]  {where}")
         for name, text in _lines(state):
-            name = told(name)
-            console.print(f"  {name}{' ' * (_NAME - cell_len(name))}{told(text)}")
+            name = translate(name)
+            console.print(f"  {name}{' ' * (_NAME - cell_len(name))}{translate(text)}")
     else:
         console.print(f"[bold]MyStocks[/]: there is no project in {where}.")
     console.print()
     steps = [*state.next_steps(), ("mystocks --help", "all commands")]
     width = max(len(command) for command, _ in steps)
     for command, about in steps:
-        console.print(f"  [bold]{escape(command.ljust(width))}[/]  {escape(told(about))}")
+        console.print(f"  [bold]{escape(command.ljust(width))}[/]  {escape(translate(about))}")
 
 
 def _lines(state: Any) -> list[tuple[str, str]]:
-    trouble = f"[red]{escape(told(state.broken))}[/]" if state.broken else ""
+    trouble = f"[red]{escape(translate(state.broken))}[/]" if state.broken else ""
     tasks = f"{state.tasks} tasks, {state.groups} groups"
     return [
         ("tasks", trouble or tasks),
@@ -46,7 +46,7 @@ def _lines(state: Any) -> list[tuple[str, str]]:
 
 def _data(state: Any) -> str:
     if state.unreadable:
-        return f"[red]{escape(told(state.unreadable))}[/]"
+        return f"[red]{escape(translate(state.unreadable))}[/]"
     if state.newest is None:
         return "[yellow]none yet[/]" + (", but the demo's: mystocks --demo data tables" if state.demo else "")
     if state.behind is None:
@@ -57,9 +57,11 @@ def _data(state: Any) -> str:
 
 def _runs(state: Any) -> str:
     if state.unopened:
-        return f"[red]{escape(told(state.unopened))}[/]"
+        return f"[red]{escape(translate(state.unopened))}[/]"
     counts = Counter(state.outcomes.values())
     if not counts:
         return "none yet"
-    parts = (f"[{COLOURS.get(status, 'default')}]{count} {told(status)}[/]" for status, count in counts.most_common())
+    parts = (
+        f"[{COLOURS.get(status, 'default')}]{count} {translate(status)}[/]" for status, count in counts.most_common()
+    )
     return f"last of each task: {', '.join(parts)}"

@@ -28,7 +28,7 @@ __all__ = [
     "print_json",
     "print_table",
     "seconds",
-    "told",
+    "translate",
 ]
 
 #: Colour of a status, in tables and lines.
@@ -54,10 +54,10 @@ _WORD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]+(?: [+-][0-9]{4})?|[!-~]
 _NUMBER = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?|nan|-?inf")
 
 
-def told(text: str) -> str:
+def translate(text: str) -> str:
     """Return what the program says in the language of the terminal; in English if that cannot be known."""
     try:
-        return catalogue.told(text, terminal_language())
+        return catalogue.translate(text, terminal_language())
     except SettingsError:
         return text
 
@@ -71,7 +71,7 @@ class Output(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as a `Console`; texts are translated, but not what is printed without markup: it is data."""
         if options.get("markup", True):
-            objects = tuple(told(item) if isinstance(item, str) else item for item in objects)
+            objects = tuple(translate(item) if isinstance(item, str) else item for item in objects)
         super().print(*objects, **options)
 
     def on_broken_pipe(self) -> None:
@@ -126,14 +126,14 @@ def print_table(
     spoken = [column in said for column in columns]
     cells = [[_cell(value, spoken=says) for value, says in zip(row, spoken, strict=True)] for row in rows]
     if not data:
-        columns, optional = [told(column) for column in columns], [told(column) for column in optional]
+        columns, optional = [translate(column) for column in columns], [translate(column) for column in optional]
     natural = [max([cell_len(column), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)]
     width = None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns))
     out = Output(highlight=False, emoji=False, width=width)
     if title:
-        out.print(Text(told(title), style="italic"), soft_wrap=True)
+        out.print(Text(translate(title), style="italic"), soft_wrap=True)
     if not cells:
-        out.print(Text(told("(nothing)"), style="dim"))
+        out.print(Text(translate("(nothing)"), style="dim"))
         return
     for left_out in range(len(optional) + 1):
         kept = [index for index, column in enumerate(columns) if column not in optional[:left_out]]
@@ -142,7 +142,7 @@ def print_table(
                 out, [columns[index] for index in kept], [[row[index] for index in kept] for row in cells], widths
             )
             if left_out:
-                hidden = told(f"Not shown in {out.width} columns: {', '.join(optional[:left_out])}")
+                hidden = translate(f"Not shown in {out.width} columns: {', '.join(optional[:left_out])}")
                 out.print(Text(hidden, style="dim"))
             return
     _print_blocks(out, columns, cells)
@@ -208,7 +208,7 @@ def _is_numeric(texts: Iterable[str]) -> bool:
 
 def coloured(status: str) -> Text:
     """Return the status in its colour, in the language of the terminal."""
-    return Text(told(status), COLOURS.get(status, "white"))
+    return Text(translate(status), COLOURS.get(status, "white"))
 
 
 def seconds(value: float | None) -> str:
@@ -222,24 +222,24 @@ def print_checks(checks: Iterable[Any]) -> None:
         colour, word = (
             ("red", State.FAILED) if not check.ok else ("yellow", "soon") if check.warning else ("green", "ok")
         )
-        name = told(check.name)
+        name = translate(check.name)
         pad = " " * max(1, _CHECK_NAME - cell_len(name))
-        mark = f"[{colour}]{told(word)}[/]" + " " * max(1, _CHECK_MARK - cell_len(told(word)))
-        console.print(f"{mark}{name}{pad}{escape(told(check.detail))}")
+        mark = f"[{colour}]{translate(word)}[/]" + " " * max(1, _CHECK_MARK - cell_len(translate(word)))
+        console.print(f"{mark}{name}{pad}{escape(translate(check.detail))}")
         if check.remedy:
-            console.print(f"{'':<{_CHECK_MARK + _CHECK_NAME}}[yellow]→ {escape(told(check.remedy))}[/]")
+            console.print(f"{'':<{_CHECK_MARK + _CHECK_NAME}}[yellow]→ {escape(translate(check.remedy))}[/]")
 
 
 def _cell(value: Any, *, spoken: bool = False) -> Text:
     match value:
         case Text():
-            return Text(told(value.plain), value.style)
+            return Text(translate(value.plain), value.style)
         case None:
             return Text()
         case bool():
-            return Text(told("yes" if value else "no"))
+            return Text(translate("yes" if value else "no"))
         case str() if spoken:
-            return Text(told(value))
+            return Text(translate(value))
         case int():
             return Text(f"{value:,}")
         case float():

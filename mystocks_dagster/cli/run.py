@@ -9,7 +9,7 @@ import typer
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import TaskOrGroup
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds, told
+from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds, translate
 from mystocks_dagster.errors import InvalidParams, NothingFailed
 from mystocks_dagster.taskfile.secrets import mask
 
@@ -51,7 +51,7 @@ def run(
     if failed_only:
         params, only = {**_params_of_failed(project, name, json=json), **params}, True
     for warning in () if json else project.runs.unlisted_params(name, params):
-        errors.print(f"[yellow]{escape(told(warning))}[/]")
+        errors.print(f"[yellow]{escape(translate(warning))}[/]")
     if detach and project.settings.demo:
         raise typer.BadParameter(
             "the demo runs in the foreground, since the daemon may use another lake; omit the option.",
@@ -77,7 +77,7 @@ def _params_of_failed(project: Any, name: str, *, json: bool) -> dict[str, Any]:
     except NothingFailed as nothing:
         if json:
             print_json([])
-        errors.print(escape(told(str(nothing))))
+        errors.print(escape(translate(str(nothing))))
         raise typer.Exit(0) from None
     if not json:
         shown = ", ".join(f"{key}={value}" for key, value in mask(params).items()) or "its own parameters"
@@ -131,7 +131,7 @@ def print_executions(executions: Sequence[Any]) -> None:
     print_table(("task", "status", "rows", "seconds", "remark"), rows, said=("remark",))
     for execution in executions:
         if execution.error_message:
-            errors.print(f"\n[red]{execution.task_id}[/]: {escape(told(execution.error_message))}")
+            errors.print(f"\n[red]{execution.task_id}[/]: {escape(translate(execution.error_message))}")
             errors.print(f"[dim]more: mystocks logs {escape(execution.execution_id)}[/]")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.printing import console, print_json, told
+from mystocks_dagster.cli.printing import console, print_json, translate
 from mystocks_dagster.settings import Settings
 
 Name = Annotated[str, typer.Option(help="Name of the service; choose another for a second project of the same user.")]
@@ -71,7 +71,7 @@ def install(
             f"# {service.file}\n{planned['content']}\n{names}\n\n{commands}\n\n{service.reboot}", markup=False
         )
     else:
-        console.print(told(f"{name} is running: {service.file}. {service.reboot}"), markup=False)
+        console.print(translate(f"{name} is running: {service.file}. {service.reboot}"), markup=False)
 
 
 def status(name: Name = "mystocks", system: System = False, manager: Manager = None, json: Json = False) -> None:
@@ -86,11 +86,13 @@ def status(name: Name = "mystocks", system: System = False, manager: Manager = N
     if json:
         print_json(state.to_json())
     elif not state.installed:
-        console.print(told(f"{name} is not installed. Install it with: mystocks service install"), markup=False)
+        console.print(translate(f"{name} is not installed. Install it with: mystocks service install"), markup=False)
     else:
         words = {True: "yes", False: "no", None: "unknown"}
         text = f"{name}: running: {words[state.active]}, starts automatically: {words[state.enabled]}"
-        console.print(told(f"{text}, process: {state.pid or '-'}. {state.file} {state.detail}".strip()), markup=False)
+        console.print(
+            translate(f"{text}, process: {state.pid or '-'}. {state.file} {state.detail}".strip()), markup=False
+        )
     raise typer.Exit(0 if state.active else 1)
 
 
@@ -107,7 +109,7 @@ def remove(name: Name = "mystocks", system: System = False, manager: Manager = N
         print_json({"name": name, "file": str(service.file), "removed": removed})
         return
     text = f"{name} is removed." if removed else f"{name} is not installed: {service.file} does not exist."
-    console.print(told(text), markup=False)
+    console.print(translate(text), markup=False)
 
 
 def _plan(name: str, system: bool, manager: str | None) -> Any:

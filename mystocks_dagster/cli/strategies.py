@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.printing import console, escape, print_json, print_table, told
+from mystocks_dagster.cli.printing import console, escape, print_json, print_table, translate
 from mystocks_dagster.settings import Settings
 
 Name = Annotated[str, typer.Argument(help="Name of a strategy.")]
@@ -46,7 +46,7 @@ def list_strategies(json: Json = False) -> None:
     ]
     print_table(("name", "kind", "what it does", "parameters", "incremental", "file"), rows)
     for problem in [*problems(), *indicator_problems()]:
-        console.print(told(str(problem)), style="red", markup=False)
+        console.print(translate(str(problem)), style="red", markup=False)
 
 
 @strategies.command()

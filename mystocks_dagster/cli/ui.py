@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mystocks_dagster.cli.printing import console, told
+from mystocks_dagster.cli.printing import console, translate
 from mystocks_dagster.settings import Settings, demo_only, use_demo
 
 
@@ -31,7 +31,7 @@ def ui(
 
     use_demo_if_only_lake()
     settings = Settings.from_env()
-    report = reporter(lambda line: console.print(told(line), markup=False), as_json=settings.log_json)
+    report = reporter(lambda line: console.print(translate(line), markup=False), as_json=settings.log_json)
     ready = [_open] if open_browser else []
     raise typer.Exit(serve(settings, host, port, report, *ready))
 

@@ -119,11 +119,11 @@ class QueueDaemon(QueuedRunCoordinatorDaemon):
         longest, self.interval_seconds = self.interval_seconds, 0
         began = time.monotonic()
         with Bell(Path(workspace_process_context.instance.root_directory) / QUEUE_BELL) as bell:
-            for told in super().core_loop(workspace_process_context, shutdown_event):
-                if told is SpanMarker.START_SPAN:
+            for mark in super().core_loop(workspace_process_context, shutdown_event):
+                if mark is SpanMarker.START_SPAN:
                     began = time.monotonic()
-                yield told
-                if told is SpanMarker.END_SPAN:
+                yield mark
+                if mark is SpanMarker.END_SPAN:
                     # A look at a thousand runs takes long: at most half of the time is spent on looking.
                     shutdown_event.wait(min(time.monotonic() - began, longest))
                     _rest(bell, longest, shutdown_event)

@@ -72,18 +72,18 @@ class _Catalogue(NamedTuple):
     forms: Mapping[str, Sequence[_Form]]
 
 
-def told(text: str, language: str) -> str:
+def translate(text: str, language: str) -> str:
     """Return what the program says in a language; a part of which the catalogue has nothing stays English.
 
     Args:
         text: A text as the program said it, perhaps in another process or long ago: its values are in it.
         language: `zh` or `en`.
     """
-    return text if language == "en" or (not text.isprintable() and not text.strip()) else _told(text)
+    return text if language == "en" or (not text.isprintable() and not text.strip()) else _translated(text)
 
 
 @lru_cache(maxsize=4096)
-def _told(text: str) -> str:
+def _translated(text: str) -> str:
     bare = text.strip()
     before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :] if bare else ""
     return f"{before}{(_reading_of_lines(bare) if _LINE_END in bare else _reading(bare)).chinese}{after}"
@@ -99,7 +99,7 @@ class _Reading(NamedTuple):
 def _reading_of_lines(text: str) -> _Reading:
     """Return the best reading of a text of several lines: as one entry, or line by line."""
     lines = [_reading(line.strip()) for line in text.split(_LINE_END)]
-    by_line = _Reading(sum(line.score for line in lines), _LINE_END.join(map(_told, text.split(_LINE_END))))
+    by_line = _Reading(sum(line.score for line in lines), _LINE_END.join(map(_translated, text.split(_LINE_END))))
     return max(by_line, _whole(text) or by_line, key=lambda way: way.score)
 
 
@@ -173,7 +173,7 @@ def _value(text: str, *, word: bool) -> _Reading:
     bare = text.strip()
     if not (word or " " in bare):
         return _Reading(0, text)
-    return (_reading_of_lines(bare) if _LINE_END in bare else _reading(bare))._replace(chinese=_told(text))
+    return (_reading_of_lines(bare) if _LINE_END in bare else _reading(bare))._replace(chinese=_translated(text))
 
 
 @cache

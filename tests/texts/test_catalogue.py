@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.spoken import PACKAGE, helps, spoken
 
-from mystocks_dagster.texts.catalogue import entries, told
+from mystocks_dagster.texts.catalogue import entries, translate
 
 FILES = sorted((PACKAGE / "texts" / "zh").glob("*.json"))
 #: Words of tables, states and typer, which stand alone: no text of the source code shows that they are said.
@@ -72,7 +72,7 @@ def test_each_text_is_found_again_with_its_values():
     wrong = {
         english: found
         for english, chinese in entries().items()
-        if PLACE.search(english) and (found := told(as_said(english), "zh")) != as_told(english, chinese)
+        if PLACE.search(english) and (found := translate(as_said(english), "zh")) != as_told(english, chinese)
     }
     assert not wrong
 
@@ -107,5 +107,5 @@ def test_each_text_is_found_again_with_its_values():
     ],
 )
 def test_a_text_is_told_in_chinese(english: str, chinese: str):
-    assert told(english, "zh") == chinese
-    assert told(english, "en") == english
+    assert translate(english, "zh") == chinese
+    assert translate(english, "en") == english

@@ -27,4 +27,4 @@ def register(router: APIRouter, site: Site) -> None:
         try:
             return JSONResponse(project_of(request).backtests.curve(backtest_id))
         except MyStocksError as error:
-            return JSONResponse({"message": catalogue.told(str(error), language_of(request))}, 404)
+            return JSONResponse({"message": catalogue.translate(str(error), language_of(request))}, 404)

@@ -111,7 +111,7 @@ def _register_security(router: APIRouter, site: Site) -> None:
             )
         except MyStocksError as error:
             return JSONResponse(
-                {"message": catalogue.told(str(error), language_of(request))}, status_of(error, request.method)
+                {"message": catalogue.translate(str(error), language_of(request))}, status_of(error, request.method)
             )
         return JSONResponse(drawn.to_json())
 

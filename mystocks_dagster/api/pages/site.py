@@ -88,7 +88,7 @@ def _shared_values(request: Request, language: languages.Language, error: MyStoc
     dagster = getattr(request.app.state, "dagster_path", None) or dagster_address(settings.dagster_home)
     return {
         "t": translations.translator(language),
-        "told": lambda text: catalogue.told(str(text), language),
+        "translate": lambda text: catalogue.translate(str(text), language),
         "amount": lambda value: number_format.amount(value, language),
         "percent": number_format.percent,
         "price": number_format.price,
