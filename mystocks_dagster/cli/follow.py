@@ -60,6 +60,12 @@ def rate(per_second: float | None) -> str:
     return f"{number:.{0 if number >= 10 else 1}f}/{unit}"
 
 
+def _translated(text: str) -> str:
+    """Return a line of a run in the language of the terminal; progress is `3/10` before a text of its own."""
+    progress = _PROGRESS.match(text)
+    return f"{progress[1]}/{progress[2]} {translate(progress[3])}".rstrip() if progress else translate(text)
+
+
 class _RunDisplay:
     """Lines for the events of a run; in a terminal also live bars: the steps that ended, each step's progress."""
 
@@ -101,7 +107,7 @@ class _RunDisplay:
         self._progress.update(self._bars[step], completed=done, total=total, description=escape(text[: self._room]))
 
     def _line(self, event: "RunEvent") -> str | None:
-        text = escape(translate(event.text))
+        text = escape(_translated(event.text))
         colour = _COLOURS.get(event.level, "")
         return {
             "queued": f"[dim]run {self._run_id}: in the daemon's queue[/]",

@@ -112,7 +112,7 @@ def _load(dataset: Dataset, source: MarketSource, lake: Lake, days: Sequence[dat
     loaded = _Loaded()
     at_once = 1 if dataset.spec.asked_by == "day" or dataset.spec.is_present_only else _AT_ONCE
     for index, chunk in enumerate(_chunks(days, at_once)):
-        run.report_progress(index * at_once, len(days), f"{dataset.name} of {chunk[0]}")
+        run.report_progress(index * at_once, len(days), f"{dataset.name} {chunk[0]}")
         try:
             frame = source.rows(dataset.table.name, chunk[0], chunk[-1])
         except SourceError as error:

@@ -45,6 +45,8 @@ class IndicatorParams(TaskParams):
     force: bool = Field(default=False, description="Rewrite the tables even when nothing has changed.")
 
 
+#: What the progress of a period's indicators is called.
+_STAGES = {"daily": "daily indicators", "weekly": "weekly indicators", "monthly": "monthly indicators"}
 _TABLES = Tables(
     writes=("indicators_daily", "indicators_weekly", "indicators_monthly"),
     also_writes=("adjust_events", "indicator_state"),
@@ -141,7 +143,7 @@ def _calculate_all(
     total = years * len(stale)
     rebuilds: list[Work] = []
     for place, work in enumerate(stale):
-        run.report_progress(years * (place - len(rebuilds)), total, f"{work.period} indicators")
+        run.report_progress(years * (place - len(rebuilds)), total, _STAGES[work.period])
         with times.of(f"{work.period}, new bars"):
             carried = None if params.force else carry(lake, work, inputs, extent)
         if carried is None:

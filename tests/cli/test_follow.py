@@ -9,6 +9,8 @@ import sys
 import pytest
 from support.project import Folder
 
+from mystocks_dagster.cli.follow import _translated
+
 TASKS = """
     task_packages: [counts]
     tasks:
@@ -83,3 +85,18 @@ def test_a_bar_of_a_single_task_fits_into_80_columns() -> None:
     lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue()).replace("\r", "\n").splitlines()
     assert any("bars of 2014, about 3 min left" in line and "34/100" in line for line in lines)
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("line", "chinese"),
+    [
+        ("703/703 bars up to 2026-11-27", "703/703 截至 2026-11-27 的 K 线"),
+        ("6/6 stored", "6/6 已存储"),
+        ("0/3", "0/3"),
+    ],
+)
+def test_how_far_a_task_is_comes_in_the_language_of_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, line: str, chinese: str
+) -> None:
+    monkeypatch.setenv("MYSTOCKS_LANG", "zh")
+    assert _translated(line) == chinese

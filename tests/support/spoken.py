@@ -108,6 +108,8 @@ _OTHERS = frozenset(
     )
 )
 _CHINESE = re.compile("[\u4e00-\u9fff]")
+#: Names that an English text has in Chinese; any other Chinese beside English means that both languages are there.
+_NAMES = re.compile("通达信|同花顺|龙虎榜|贵州茅台|茅台|数据组|模拟行情")
 #: A value in a text that a logger says.
 _LOGGED = re.compile(r"%[sd]|%\.\d+f")
 _WORD = re.compile(r"[A-Za-z]{2,}")
@@ -164,7 +166,9 @@ def _said(module: ast.Module) -> Iterator[tuple[int, str]]:
     parents = {child: node for node in ast.walk(module) for child in ast.iter_child_nodes(node)}
     for node in ast.walk(module):
         text = template(node)
-        if text is not None and _is_prose(text) and not _is_mechanical(node, parents):
+        if text is None or _is_mechanical(node, parents):
+            continue
+        if _is_prose(text) or (_is_progress(node, parents) and _WORD.search(text)):
             yield getattr(node, "lineno", 0), text
 
 
@@ -173,8 +177,19 @@ def _is_prose(text: str) -> bool:
     return (
         len(_WORD.findall(bare)) > 1
         and " " in text.strip()
-        and not (_CHINESE.search(text) or _CODE.search(text) or text.strip() in _OTHERS or text.startswith("os error "))
+        and not (
+            _CHINESE.search(_NAMES.sub("", text))
+            or _CODE.search(text)
+            or text.strip() in _OTHERS
+            or text.startswith("os error ")
+        )
     )
+
+
+def _is_progress(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Return whether a text says how far a task is: also a single word is one."""
+    call = parents[node]
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "report_progress"
 
 
 def _is_mechanical(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
