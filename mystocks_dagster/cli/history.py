@@ -10,7 +10,7 @@ import typer
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import MANY, all_ids, task_ids
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds
+from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds, translate
 from mystocks_dagster.tags import State, Status
 
 Since = Annotated[
@@ -37,7 +37,7 @@ def history(
     until: Until = None,
     json: Json = False,
 ) -> None:
-    """Show executions: when they ran, and how they ended.
+    """Show executions: when they ran, how they ended, and why the newest failure failed.
 
     Example: mystocks history daily_data_sync --limit 5 --since 7d
     """
@@ -54,6 +54,9 @@ def history(
     else:
         columns = ("start", "task", "status", "seconds", "retries", "job", "run")
         print_table(columns, map(_execution_row, executions), optional=("job", "retries", "run"))
+        if failed := next((execution for execution in executions if execution.status == State.FAILED), None):
+            console.print(f"[red]{failed.task_id}, {failed.run_id[:8]}:[/] {escape(translate(failed.remark))}")
+            console.print(f"Its log: mystocks logs {failed.execution_id}")
 
 
 def _execution_row(execution: Any) -> tuple[Any, ...]:

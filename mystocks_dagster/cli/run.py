@@ -92,7 +92,10 @@ def _print_queued(project: Any, name: str, run_id: str, *, json: bool) -> None:
     if json:
         print_json({"run_id": run_id, "execution_id": execution_id, "task_id": name})
         return
-    console.print(f"[green]queued[/] {name}: run {run_id}" + (f", execution {execution_id}" if execution_id else ""))
+    if execution_id:
+        console.print(f"[green]queued[/] {name}: run {run_id}, execution {execution_id}")
+    else:
+        console.print(f"[green]queued[/] {name}: run {run_id}")
     console.print(
         f"Follow it with: mystocks logs {execution_id or run_id} --follow   stop it with: mystocks stop {run_id[:8]}"
     )

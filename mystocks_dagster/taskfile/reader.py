@@ -78,8 +78,11 @@ class Version:
             return known[name]
         if name in self.broken:
             raise TaskFileError(self.broken[name], self._source_lines())
-        near = get_close_matches(name, known, 3, 0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known)}."
+        ids = [*known, *self.broken]
+        near = get_close_matches(name, ids, 3, 0.5)
+        hint = f"There are: {', '.join(ids)}." if ids else "The file has none."
+        if near:
+            hint = f"Did you mean {' or '.join(near)}?"
         raise UnknownName(f"There is no task or group {name!r} in {self.source}. {hint}")
 
     def _source_lines(self) -> list[str]:

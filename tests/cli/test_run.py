@@ -10,6 +10,7 @@ TASKS = """
       - {task_id: count, task_type: manual, task_module: mine, task_function: count, params: {threshold: 1.095,
          day: 2022-01-04}}
       - {task_id: typed, task_type: manual, task_module: mine, task_function: typed}
+      - {task_id: broken, task_type: manual, task_module: mine, task_function: broken}
 """
 MINE = """
     from datetime import date
@@ -28,6 +29,10 @@ MINE = """
 
     def typed(params: Window):
         print(type(params.start_date).__name__, params.start_date)
+
+
+    def broken(params):
+        raise ValueError("the vendor's file is empty")
 """
 
 
@@ -62,3 +67,12 @@ def test_a_query_ends_without_a_page_about_leaks(mine: Folder) -> None:
     shown = mine.mystocks("data", "query", "SELECT 1 AS one")
     assert "nanobind" not in shown
     assert [line.strip() for line in shown.splitlines()] == ["one", "1"]
+
+
+def test_the_history_says_why_the_newest_failure_failed_and_where_its_log_is(mine: Folder) -> None:
+    mine.mystocks("run", "broken", code=1)
+    shown = mine.mystocks("history", "broken")
+    assert "the vendor's file is empty" in shown
+    run = mine.json("history", "broken")[0]["execution_id"]
+    assert f"mystocks logs {run}" in shown
+    assert "the vendor's file is empty" in mine.mystocks("logs", run)

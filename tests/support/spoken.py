@@ -103,6 +103,7 @@ _OTHERS = frozenset(
         "the web UI does not use the saved task file: {0}",
         "{{}}; `prev_close` follows from corporate actions, where these are known; suspended days have no row",
         *("max(days, exit_days) + 1", "days + skip + 50", "queue.Queue[dict[str, Any]]", "Response | UpstreamFault"),
+        *("[bold]MyStocks[/]  {0}", "Bearer {0}", "NOT {0}"),
         *("-p data_source=recorded", "{0}, r.symbol AS {1}", "{0} {1} {2} attempt={3} run={4}{5}"),
         "int, float, str, bool, date, Formula, list[int], Literal[...], int | None, Annotated[int, Field(ge=1, le=9)]",
     )
@@ -113,6 +114,8 @@ _NAMES = re.compile("通达信|同花顺|龙虎榜|贵州茅台|茅台|数据组
 #: A value in a text that a logger says.
 _LOGGED = re.compile(r"%[sd]|%\.\d+f")
 _WORD = re.compile(r"[A-Za-z]{2,}")
+#: A sentence of one word and its values: `Add {0}.`
+_SHORT = re.compile(r"(\[[a-z ]+\])?[A-Z].*\{\d+\}")
 
 
 def template(node: ast.AST) -> str | None:
@@ -174,8 +177,9 @@ def _said(module: ast.Module) -> Iterator[tuple[int, str]]:
 
 def _is_prose(text: str) -> bool:
     bare = re.sub(r"\{\d+\}|\[/?[a-z ]*\]", " ", text)
+    words = len(_WORD.findall(bare))
     return (
-        len(_WORD.findall(bare)) > 1
+        (words > 1 or (words == 1 and _SHORT.match(text)))
         and " " in text.strip()
         and not (
             _CHINESE.search(_NAMES.sub("", text))

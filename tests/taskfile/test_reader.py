@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.taskfile.model import TaskFile, masked_params
 from mystocks_dagster.taskfile.reader import check_task_file, content_hash, load_task_file, load_text, read_task_file
 from mystocks_dagster.taskfile.yaml.scalars import scalar
@@ -308,3 +309,20 @@ def test_a_thousand_wrong_tasks_are_no_more_than_linear_work_either(head: str, t
 
     small, large = _calls(text(100)), _calls(text(1000))
     assert large < 15 * small
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("tasks:\n  - {task_id: nightly, task_type: crn}\n", "There are: nightly."),
+        ("tasks:\n  - {task_id: nightly, task_type: crn}\n", "Did you mean nightly?"),
+        ("tasks: []\n", "The file has none."),
+    ],
+)
+def test_a_name_that_is_not_there_is_answered_with_those_that_are_also_broken_ones(
+    write: Write, text: str, named: str
+) -> None:
+    asked = "nightli" if named.startswith("Did") else "zzz"
+    with pytest.raises(UnknownName) as raised:
+        load_task_file(write(text), environment={}).find(asked)
+    assert str(raised.value).endswith(named)

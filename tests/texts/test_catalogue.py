@@ -101,6 +101,11 @@ def test_each_text_is_found_again_with_its_values():
             id="a-list-of-the-same",
         ),
         pytest.param("ValueError: my own text.", "ValueError: my own text.", id="a-users-own-text-stays"),
+        pytest.param(
+            "task_module is missing Add task_module, such as my.tasks.",
+            "缺少 task_module 请加上 task_module，例如 my.tasks。",
+            id="a-sentence-of-one-word",
+        ),
         pytest.param("failed", "失败", id="a-state"),
         pytest.param("Missing argument 'name'.", "缺少参数“name”。", id="a-name-like-a-word-stays"),
         pytest.param("line one\n  the lake is mine", "line one\n  the lake is mine", id="lines-stay"),
