@@ -1,13 +1,14 @@
 """The parameters and bodies of the calls, checked before a handler runs."""
 
 import math
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Body, Depends, Path, Query, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from mystocks_dagster.api.auth import USER
+from mystocks_dagster.days import YEARS, day_or_none
 from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.project.access import REST
@@ -16,7 +17,6 @@ from mystocks_dagster.taskfile.names import ID_PATTERN, LONGEST_ID
 
 #: Largest nesting depth of a body. Real tasks stay far below; unbounded nesting would exhaust recursive code.
 _MAX_DEPTH = 30
-_YEARS = range(1970, 2201)
 
 
 async def _manager(request: Request) -> TaskManager:
@@ -54,8 +54,8 @@ def check_text(text: str) -> str:
 
 
 def _aware(moment: datetime) -> datetime:
-    if moment.year not in _YEARS:
-        raise ValueError(f"year {moment.year} is out of range ({_YEARS[0]}-{_YEARS[-1]})")
+    if moment.year not in YEARS:
+        raise ValueError(f"year {moment.year} is out of range ({YEARS[0]}-{YEARS[-1]})")
     return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
 
 
@@ -79,6 +79,8 @@ OptionalId = Annotated[
     ),
 ]
 Moment = Annotated[datetime, AfterValidator(_aware)]
+#: A day, or none; never a number of seconds, for which pydantic takes 20261127.
+Day = Annotated[date | None, BeforeValidator(day_or_none)]
 _ZONE = "Shanghai time unless it has an offset."
 Since = Annotated[Moment | None, Query(description=f"Only executions that started at or after this time. {_ZONE}")]
 Until = Annotated[Moment | None, Query(description=f"Only executions that started before this time. {_ZONE}")]

@@ -1,12 +1,11 @@
 """The REST call that screens the market."""
 
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import AfterValidator, Field
 
-from mystocks_dagster.api.request_models import Manager, StrictModel, check_text
+from mystocks_dagster.api.request_models import Day, Manager, StrictModel, check_text
 from mystocks_dagster.api.response_models import Screened, documented
 
 router = APIRouter(prefix="/api/screens", tags=["data"])
@@ -23,7 +22,7 @@ class ScreenBody(StrictModel):
         description="A 通达信 formula with one output, which is true where it is not 0.",
         examples=["CROSS(MA(C,5),MA(C,20)) AND V>2*MA(V,5)"],
     )
-    day: date | None = Field(default=None, description="The trading day; else the newest stored one.")
+    day: Day = Field(default=None, description="The trading day; else the newest stored one.")
     period: Literal["daily", "weekly", "monthly"] = Field(default="daily", description="The bars.")
     limit: int = Field(default=500, ge=1, le=10_000, description="Most symbols in the response.")
     parameters: dict[str, float] = Field(default_factory=dict, max_length=50, description="Values by parameter.")

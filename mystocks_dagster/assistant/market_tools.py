@@ -4,14 +4,16 @@ from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from mystocks_dagster.days import day_or_none
 from mystocks_dagster.project.market_view.options import Adjustment, Period
 from mystocks_dagster.project.project import Project
 
 #: Most rows of an answer: an assistant reads every one of them.
 MOST_ROWS = 500
 Rows = Annotated[int, Field(ge=1, le=MOST_ROWS, description="Most rows of the answer, the newest.")]
+Day = Annotated[date | None, BeforeValidator(day_or_none), Field(description="The newest stored day by default.")]
 Symbol = Annotated[str, Field(description="A symbol in any spelling: 600519, sh600519, 600519.SH.")]
 
 
@@ -28,7 +30,9 @@ def market_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
         symbol: Symbol,
         period: Period = "daily",
         adjustment: Adjustment = "qfq",
-        end: Annotated[date | None, Field(description="Last day; the newest by default.")] = None,
+        end: Annotated[
+            date | None, BeforeValidator(day_or_none), Field(description="Last day; the newest by default.")
+        ] = None,
         rows: Rows = 60,
     ) -> dict[str, Any]:
         """Get bars of a stock, index or fund: prices in CNY (index: points), volume in shares, amount in CNY.
@@ -60,13 +64,13 @@ def market_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
 
     def screen(
         formula: Annotated[str, Field(description="A 通达信 formula: CROSS(MA(C,5),MA(C,20)) AND V>2*MA(V,5)")],
-        day: Annotated[date | None, Field(description="The newest stored day by default.")] = None,
+        day: Day = None,
         limit: Rows = 50,
     ) -> dict[str, Any]:
         """List the symbols that pass a 通达信 formula on a day, with the values that made them pass."""
         return project().screening.run(formula, day=day, limit=limit).to_json()
 
-    def market_day(day: Annotated[date | None, Field(description="The newest stored day by default.")] = None) -> Any:
+    def market_day(day: Day = None) -> Any:
         """Get a day's market: breadth by board, indices, industries, leaders, capital flow, 龙虎榜, signals."""
         market = project().market.day(day)
         if market is None:

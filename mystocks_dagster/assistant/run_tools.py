@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from mystocks_dagster.days import day_or_none
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.tags import State, Status
@@ -13,6 +14,7 @@ from mystocks_dagster.tags import State, Status
 #: Most log lines of an answer.
 _MOST_LINES = 200
 Name = Annotated[str, Field(description="Id of a task or group.")]
+_Day = Annotated[date, BeforeValidator(day_or_none)]
 
 
 def reading_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
@@ -97,7 +99,7 @@ def starting_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
         return {"run_id": project().runs.start(name, params or {})}
 
     def fill(
-        table: Annotated[str, Field(description="A table that is loaded by trading day.")], first: date, last: date
+        table: Annotated[str, Field(description="A table that is loaded by trading day.")], first: _Day, last: _Day
     ) -> dict[str, Any]:
         """Load the missing trading days of a table, each stretch from its cheapest source."""
         current = project()

@@ -1,7 +1,7 @@
 """backfill: load past trading days."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +9,7 @@ import typer
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import task_ids
 from mystocks_dagster.cli.data_gaps import days_text
+from mystocks_dagster.cli.days import day_option
 from mystocks_dagster.cli.fill_plan import print_plan, print_postponed
 from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, print_json
@@ -30,12 +31,10 @@ def backfill(
             autocompletion=task_ids,
         ),
     ] = None,
-    start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
+    start: Annotated[date | None, day_option("--from", help="First day.")] = None,
     end: Annotated[
-        datetime | None,
-        typer.Option(
-            "--to", formats=["%Y-%m-%d"], help="Last day; same as the first if omitted, with --missing today."
-        ),
+        date | None,
+        day_option("--to", help="Last day; same as the first if omitted, with --missing today."),
     ] = None,
     missing: Annotated[
         bool,
@@ -63,19 +62,18 @@ def backfill(
     Example: mystocks backfill daily_data_sync --from 2026-03-02 --to 2026-03-06
     """
     config = dict(read_param(text) for text in param or ())
-    first, last = start and start.date(), end and end.date()
     if missing:
         if again:
             raise InvalidParams("--missing loads what is not complete; leave out --again, or --missing.")
-        _fill_missing(names or [], first, last, config, requests=requests, dry_run=dry_run, json=json)
+        _fill_missing(names or [], start, end, config, requests=requests, dry_run=dry_run, json=json)
     if requests is not None:
         raise InvalidParams("--requests limits what --missing loads; add --missing, or leave it out.")
-    if not names or len(names) != 1 or first is None:
+    if not names or len(names) != 1 or start is None:
         raise InvalidParams(
             "Name one task and its first day: mystocks backfill TASK --from YYYY-MM-DD. "
             "To load all that is missing: mystocks backfill --missing"
         )
-    _fill_range(names[0], first, last or first, config, again=again, dry_run=dry_run, json=json)
+    _fill_range(names[0], start, end or start, config, again=again, dry_run=dry_run, json=json)
 
 
 def _fill_range(

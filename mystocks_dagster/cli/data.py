@@ -9,6 +9,7 @@ import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import MANY
+from mystocks_dagster.cli.days import day_option
 from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.errors import LakeError, MyStocksError, UnknownName
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from mystocks_dagster.lake.restore import TableVersion
 
 AsOf = Annotated[
-    datetime | None,
-    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Only what was known at the end of that day."),
+    date | None,
+    day_option("--as-of", help="Only what was known at the end of that day."),
 ]
 At = Annotated[
     str,
@@ -106,7 +107,7 @@ def head(
 
     Example: mystocks data head daily_bars
     """
-    frame = _lake_at(at).head(table, rows, as_of=as_of and as_of.date())
+    frame = _lake_at(at).head(table, rows, as_of=as_of)
     if json:
         print_json(frame.to_dicts())
     else:
@@ -126,14 +127,12 @@ def query(
 
     Example: mystocks data query "SELECT symbol, count(*) AS days FROM daily_bars GROUP BY symbol"
     """
-    _show(_lake_at(at).query(sql, as_of=as_of and as_of.date()), json=json)
+    _show(_lake_at(at).query(sql, as_of=as_of), json=json)
 
 
 @app.command()
 def universe(
-    day: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Any day up to today; omitted: the newest stored one.")
-    ] = None,
+    day: Annotated[date | None, day_option(help="Any day up to today; omitted: the newest stored one.")] = None,
     json: Json = False,
 ) -> None:
     """List the stocks that were listed on a day, those included that were delisted later; empty is unknown.
@@ -145,16 +144,14 @@ def universe(
 
     lake = _lake()
     stored = lake.days("daily_bars") if day is None else []
-    _show(listed_on(lake, day.date() if day else stored[-1] if stored else now().date()), json=json)
+    _show(listed_on(lake, day if day else stored[-1] if stored else now().date()), json=json)
 
 
 @app.command()
 def codes(
     old: Annotated[str, typer.Argument(help="The code before, like 300114.SZ; omitted: list the known changes.")] = "",
     new: Annotated[str, typer.Argument(help="The code after; omitted with a day: the code did not change.")] = "",
-    day: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First trading day of the new code.")
-    ] = None,
+    day: Annotated[date | None, day_option("--from", help="First trading day of the new code.")] = None,
     json: Json = False,
 ) -> None:
     """List the stocks whose code changed, or state a change: all readers then see one history.
@@ -168,7 +165,7 @@ def codes(
     if old:
         if day is None:
             raise UnknownName("Add the first trading day of the new code: --from 2025-02-17.")
-        state_change(lake, normalise(old), normalise(new) if new else None, day.date())
+        state_change(lake, normalise(old), normalise(new) if new else None, day)
     changes = lake.code_changes().rows.sort("from_day", "old_symbol")
     _show(changes, json=json)
 

@@ -1,13 +1,12 @@
 """data actions: where prices and corporate actions contradict each other, and what was decided."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.printing import console, print_json, print_table
-from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.days import read_day
 from mystocks_dagster.settings import Settings
 
 _SHOWN = ("symbol", "date", "kind", "last_close", "stated", "expected", "actions")
@@ -38,7 +37,7 @@ def actions(
     lake = Lake(Settings.from_env().lake)
     confirmed = 0
     if confirm:
-        confirmed = action_check.confirm(lake, normalise(confirm[0]), _day(confirm[1]))
+        confirmed = action_check.confirm(lake, normalise(confirm[0]), read_day(confirm[1]))
     differing = action_check.open_differences(lake)
     known = action_check.known_action_days(lake)
     if json:
@@ -63,10 +62,3 @@ def actions(
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] if name != "date" else row[name].isoformat() for name in _SHOWN}
-
-
-def _day(text: str) -> Any:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no time zone
-    except ValueError:
-        raise InvalidParams(f"{text!r} is not a day; write it like 2026-06-19.") from None

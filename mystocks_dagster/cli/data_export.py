@@ -1,16 +1,15 @@
 """data export: write a table as a file that other tools load."""
 
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.days import day_option
 from mystocks_dagster.cli.printing import console, print_json, translate
 from mystocks_dagster.settings import Settings
-
-_DAY = ["%Y-%m-%d"]
 
 
 def register(data: typer.Typer) -> None:
@@ -30,8 +29,8 @@ def export(
         typer.Option(help="Adjust the prices of daily_bars, and add the factor: backward (hfq) or forward (qfq)."),
     ] = None,
     symbols: Annotated[str, typer.Option(help="Symbols to keep, separated by commas: 600519.SH,000001.SZ.")] = "",
-    start: Annotated[datetime | None, typer.Option(formats=_DAY, help="First day.")] = None,
-    end: Annotated[datetime | None, typer.Option(formats=_DAY, help="Last day.")] = None,
+    start: Annotated[date | None, day_option(help="First day.")] = None,
+    end: Annotated[date | None, day_option(help="Last day.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file, or an earlier export for qlib.")] = False,
     json: Json = False,
 ) -> None:
@@ -47,8 +46,8 @@ def export(
         table=table,
         adjust=adjust,
         symbols=tuple(name.strip() for name in symbols.split(",")) if symbols else None,
-        start=start.date() if start else None,
-        end=end.date() if end else None,
+        start=start,
+        end=end,
     )
     rows = write(Lake(Settings.from_env().lake), request, out, form, force=force)
     if json:

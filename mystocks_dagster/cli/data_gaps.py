@@ -1,17 +1,17 @@
 """data gaps: which trading days are missing, partial, quarantined or not published yet."""
 
-from datetime import datetime
+from datetime import date
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.days import day_option
 from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 
 _COLOURS = {"missing": "red", "partial": "yellow", "quarantined": "yellow", "not_published": "cyan"}
-_DAY = ["%Y-%m-%d"]
 
 
 def register(data: typer.Typer) -> None:
@@ -23,10 +23,8 @@ def gaps(
     table: Annotated[
         str | None, typer.Argument(help="Name of a table that is loaded by trading day, or computed; else all.")
     ] = None,
-    start: Annotated[
-        datetime | None, typer.Option("--from", formats=_DAY, help="First day; else each table's first loaded day.")
-    ] = None,
-    end: Annotated[datetime | None, typer.Option("--to", formats=_DAY, help="Last day; else today.")] = None,
+    start: Annotated[date | None, day_option("--from", help="First day; else each table's first loaded day.")] = None,
+    end: Annotated[date | None, day_option("--to", help="Last day; else today.")] = None,
     json: Json = False,
 ) -> None:
     """Show which trading days are missing, partial, quarantined or not published yet, as stretches of days.
@@ -35,13 +33,13 @@ def gaps(
 
     Example: mystocks data gaps daily_bars --from 2026-01-01
     """
-    report = open_project().coverage.report(
-        [table] if table else (), start=start and start.date(), end=end and end.date()
-    )
+    report = open_project().coverage.report([table] if table else (), start=start, end=end)
     if json:
         print_json(report.to_json())
         return
     _print_gaps(report)
+    if report.frame.is_empty() and not report.never_loaded:
+        console.print("No trading day is expected in that time.")
     for name, task in report.never_loaded.items():
         load = f"load it with: mystocks run {task}" if task else "no task of tasks.yaml loads it"
         console.print(f"{name}: nothing is loaded; {load}")

@@ -1,12 +1,13 @@
 """data truth: which datasets have witnesses, how far these agree, and which differences are open."""
 
-from datetime import datetime
+from datetime import date
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 from mystocks_dagster.cli.check import Json
+from mystocks_dagster.cli.days import day_option
 from mystocks_dagster.cli.printing import console, print_json, print_table
 from mystocks_dagster.settings import Settings
 
@@ -20,9 +21,7 @@ def register(data: typer.Typer) -> None:
 
 
 def truth(
-    day: Annotated[
-        datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help="Trading day; else the newest compared one.")
-    ] = None,
+    day: Annotated[date | None, day_option("--day", help="Trading day; else the newest compared one.")] = None,
     json: Json = False,
 ) -> None:
     """Show for each dataset its witnesses, the percentage of rows on which they agree, and the open differences.
@@ -34,10 +33,10 @@ def truth(
     from mystocks_dagster.tasks.truth import truth as collect
 
     lake = Lake(Settings.from_env().lake)
-    datasets = collect(lake, day.date() if day else None)
+    datasets = collect(lake, day)
     differences = open_differences(lake)
     if day:
-        differences = differences.filter(date=day.date())
+        differences = differences.filter(date=day)
     if json:
         print_json({"datasets": [item.to_json() for item in datasets], "differences": differences.to_dicts()})
         return

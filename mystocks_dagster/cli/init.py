@@ -51,11 +51,11 @@ def init(
     console.print(f"[green]✓[/] {_MADE[language].format(count=len(paths))} [bold]{escape(str(folder))}[/]")
     for path in paths:
         console.print(f"    {escape(str(path.relative_to(folder)))}")
-    commands = [(f"cd {_quoted(folder)}", ""), *_NEXT[language]]
+    commands = [(f"cd {_quoted(folder)}", ""), *_NEXT[language]][folder == Path.cwd() :]
     width = max(len(command) for command, _ in commands[1:])
     console.print()
     for command, about in commands:
-        console.print(f"  [bold]{escape(command.ljust(width))}[/]  {about}".rstrip())
+        console.print(f"  [bold]{escape(command.ljust(width) if about else command)}[/]  {about}".rstrip())
 
 
 def _quoted(folder: Path) -> str:

@@ -1,12 +1,13 @@
 """screen: the symbols of the market that pass a 通达信 formula on a day."""
 
-from datetime import datetime
+from datetime import date
 from typing import Annotated, Any
 
 import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import MANY
+from mystocks_dagster.cli.days import day_option
 from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table
 from mystocks_dagster.errors import UnknownName
@@ -21,9 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def screen(
     formula: Annotated[str, typer.Argument(help="A formula with one output, which is true where it is not 0.")],
-    day: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The trading day; omitted: the newest stored one.")
-    ] = None,
+    day: Annotated[date | None, day_option(help="The trading day; omitted: the newest stored one.")] = None,
     period: Annotated[str, typer.Option(help="The bars: daily, weekly or monthly.")] = "daily",
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, max=MANY, help="Most symbols to show.")] = None,
     json: Json = False,
@@ -36,7 +35,7 @@ def screen(
     """
     if period not in _PERIODS:
         raise UnknownName(f"There is no period {period!r}; write {', '.join(_PERIODS)}.")
-    result = open_project().screening.run(formula, day=day and day.date(), period=period, limit=limit)
+    result = open_project().screening.run(formula, day=day, period=period, limit=limit)
     if json:
         print_json(result.to_json())
         return

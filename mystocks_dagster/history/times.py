@@ -1,8 +1,9 @@
 """Parsing of times: a date, a time, or how long ago."""
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
+from mystocks_dagster.days import read_day
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.clock import SHANGHAI, now
 
@@ -26,11 +27,11 @@ def parse_time(text: str, *, end: bool = False) -> datetime:
     try:
         if ago := re.fullmatch(r"([0-9]{1,7})\s*([mhdw])", text.strip()):
             return _in_range(text, now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip()):
-            midnight = datetime.combine(date.fromisoformat(text.strip()), time(), SHANGHAI)
+        if re.fullmatch(r"[0-9]{4}(-[0-9]+-[0-9]+|/[0-9]+/[0-9]+|[0-9]{4})", text.strip()):
+            midnight = datetime.combine(read_day(text), time(), SHANGHAI)
             return _in_range(text, midnight + timedelta(days=1) if end else midnight)
         moment = datetime.fromisoformat(text.strip())
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, InvalidParams):
         raise InvalidParams(
             f"{text!r} is not a time. Write 7d, 12h, 2025-04-07 or 2025-04-07T16:00:00+08:00."
         ) from None

@@ -150,10 +150,11 @@ def gaps(frame: pl.DataFrame) -> list[Stretch]:
     return [stretch for stretch in stretches(frame) if stretch.status != DayState.COMPLETE]
 
 
-def never_loaded(frame: pl.DataFrame, tables: Collection[str]) -> list[str]:
-    """Return the tables of which `coverage` has no day."""
-    known = set(frame["table"].unique())
-    return [name for name in tables if name not in known]
+def never_loaded(lake: Lake, frame: pl.DataFrame, tables: Collection[str]) -> list[str]:
+    """Return the tables of which `coverage` has no day because none was ever loaded."""
+    left = [name for name in tables if name not in set(frame["table"].unique())]
+    loaded = set(_entries(lake, left)["table"].unique()) if left else set()
+    return [name for name in left if name not in loaded]
 
 
 def heat_map(frame: pl.DataFrame) -> tuple[list[date], dict[str, str]]:

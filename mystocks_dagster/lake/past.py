@@ -4,7 +4,7 @@ from datetime import datetime
 
 from deltalake import DeltaTable
 
-from mystocks_dagster.errors import LakeError, TableDamaged
+from mystocks_dagster.errors import LakeError, TableDamaged, TableMissing
 from mystocks_dagster.lake import damage, delta
 from mystocks_dagster.lake.layout import commit_time
 from mystocks_dagster.lake.reading import TableReader
@@ -33,6 +33,13 @@ class PastLake(TableReader):
         if table not in self._versions:
             self._versions[table] = self._open_version(table)
         return self._versions[table]
+
+    def _missing(self, table: str) -> TableMissing:
+        uri = self._uri(table)
+        if delta.open_table(uri) is None:
+            return super()._missing(table)
+        since = commit_time(damage.commit_info(uri, 0).get("timestamp"))
+        return TableMissing(f"{table} did not exist at {self.moment.isoformat()}: its first version is of {since}.")
 
     def _open_version(self, table: str) -> DeltaTable | None:
         uri = self._uri(table)

@@ -231,12 +231,15 @@ class TableReader:
     def _open(self, table: str) -> DeltaTable:
         opened = self._opened(table)
         if opened is None:
-            hint = " To fill an empty lake: mystocks bootstrap" if is_unfilled(self.location) else ""
-            raise TableMissing(
-                f"There is no table {table} in the lake {self.location} yet; run the task that writes it.{hint}"
-            )
+            raise self._missing(table)
         check_format(table_of(table).stored, opened)
         return opened
+
+    def _missing(self, table: str) -> TableMissing:
+        hint = " To fill an empty lake: mystocks bootstrap" if is_unfilled(self.location) else ""
+        return TableMissing(
+            f"There is no table {table} in the lake {self.location} yet; run the task that writes it.{hint}"
+        )
 
     def _collect(self, table: str, frame: pl.LazyFrame) -> pl.DataFrame:
         with delta.translate_errors(self._uri(table)):

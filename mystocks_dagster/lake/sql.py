@@ -1,7 +1,7 @@
 """SQL over the lake's tables: DuckDB with the tables as views, without access to files."""
 
 import threading
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -40,12 +40,14 @@ class Bounds:
     Attributes:
         rows: Most rows of the answer; further ones are left out.
         seconds: Most time; a query that takes longer is stopped.
-        memory: Most memory of DuckDB, as `SET memory_limit` takes it.
+        memory: Most bytes of memory that DuckDB counts; see `lake.guest_query` for those that it does not.
+        answer: Most bytes of the answer.
     """
 
     rows: int = 1000
     seconds: float = 20.0
-    memory: str = "2GB"
+    memory: int = 2_000_000_000
+    answer: int = 20_000_000
 
 
 def query(
@@ -69,27 +71,38 @@ def query(
     try:
         with duckdb.connect(":memory:", config={"python_enable_replacements": "false"}) as connection:
             if bounds:
-                connection.execute(f"SET memory_limit = '{bounds.memory}'")
+                connection.execute(f"SET memory_limit = '{bounds.memory}B'")
             _prepare(connection, tables, as_of, changes)
             statements = connection.extract_statements(sql)
             kinds = [statement.type.name for statement in statements]
             if kinds not in (["SELECT"], ["EXPLAIN"]):
-                statement = " and ".join(kinds) or "empty"
-                raise QueryRefused(f"The lake is read-only: write a single SELECT. This statement is {statement}.")
+                raise QueryRefused(f"The lake is read-only: write a single SELECT. {_found(kinds)}")
             with _stopped_after(connection, bounds.seconds if bounds else None):
                 rows = connection.sql(statements[0].query)
                 answer = (rows.limit(bounds.rows) if bounds and kinds == ["SELECT"] else rows).to_arrow_table()
+            if bounds and answer.nbytes > bounds.answer:
+                raise QueryRefused(
+                    f"The answer has {answer.nbytes / 1e6:,.0f} MB, and {bounds.answer / 1e6:,.0f} MB are the most. "
+                    "Name fewer columns, or run it with: mystocks data query"
+                )
             return pl.DataFrame(answer.rename_columns(_distinct(answer.column_names)))
     except duckdb.InterruptException:
         raise QueryRefused(
             f"The query took longer than {bounds.seconds if bounds else 0:g} s and was stopped. Name fewer days or "
-            "symbols, or run it with: mystocks data sql"
+            "symbols, or run it with: mystocks data query"
         ) from None
     except duckdb.Error as error:
         for name, table in tables.items():
             if name in sql.lower() and (damage := find_damage(_uri(table))):
                 raise TableDamaged(damage_message(*damage)) from None
         raise QueryRefused(f"The query failed: {error}") from None
+
+
+def _found(kinds: Sequence[str]) -> str:
+    """Return which statements there are, as a sentence."""
+    if len(kinds) == 1:
+        return f"This statement is {kinds[0]}."
+    return f"These are {len(kinds)} statements." if kinds else "There is no statement."
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.project.fill_budget import within
 from mystocks_dagster.project.fill_plan import Fill, FillPlan, NotFillable, OpenDay, Postponed, fills, not_fillable
@@ -88,15 +89,18 @@ class DataCoverage:
 
         Raises:
             UnknownName: A table does not exist, or is neither loaded by trading day nor computed.
+            InvalidParams: The first day is after the last one.
             LakeError: The lake cannot be read.
         """
         from mystocks_dagster.lake import coverage
         from mystocks_dagster.lake.outdated import all_outdated, computed_tables
 
+        if start and end and start > end:
+            raise InvalidParams(f"The first day, {start}, is after the last one, {end}.")
         computed = [name for name in computed_tables() if not tables or name in tables]
         names = tuple(name for name in tables if name not in computed) if tables else coverage.datasets()
         frame = coverage.coverage(self._lake, names, start=start, end=end, published=self._published)
-        never = coverage.never_loaded(frame, names)
+        never = coverage.never_loaded(self._lake, frame, names)
         if not tables:  # a table that no task of this file loads is not expected
             never = [name for name in never if name in self._owners]
         owners = {name: self._owners.get(name) for name in never}

@@ -14,9 +14,6 @@ from packaging.specifiers import SpecifierSet
 
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.history import dagster_storage
-from mystocks_dagster.lake.location import is_unfilled
-from mystocks_dagster.lake.migrate import plan
-from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.project import health
 from mystocks_dagster.project.calendar_refresh import used_sources
 from mystocks_dagster.project.health import Check, checked
@@ -45,7 +42,7 @@ def examine(project: ProjectState) -> list[Check]:
         checked("task_file", lambda: health.task_file(project), "mystocks check"),
         checked("daemon", lambda: health.daemon(project)),
         *sources(project),
-        checked("lake", lambda: lake(settings), "set MYSTOCKS_LAKE to a usable folder or URL"),
+        checked("lake", lambda: health.lake(settings), health.LAKE_REMEDY),
         checked("disk", lambda: health.disk(project), "repair the folder named in the message"),
         *permissions(settings),
     ]
@@ -100,24 +97,6 @@ def clock(project: ProjectState) -> Check:
         return Check(name="clock", ok=False, detail=detail, remedy=_SET_CLOCK)
     detail = "agrees with the disk's" + (" and the daemon's" if age is not None else "")
     return Check(name="clock", ok=True, detail=detail)
-
-
-def lake(settings: Settings) -> Check:
-    """Check that the lake's tables are undamaged and have the current format."""
-    tables = Lake(settings.lake).tables()
-    troubles = [table.trouble for table in tables if table.trouble]
-    if troubles:
-        detail, _, remedy = troubles[0].rpartition(": ")
-        others = f" (and {len(troubles) - 1} more of its tables)" if troubles[1:] else ""
-        return Check(name="lake", ok=False, detail=f"{detail}{others}", remedy=remedy)
-    behind = plan(Lake(settings.lake))
-    if behind:
-        detail = f"an older version wrote {settings.lake}: {behind[0].table} {behind[0].about}"
-        return Check(name="lake", ok=False, detail=detail, remedy="mystocks data migrate")
-    if is_unfilled(settings.lake):
-        detail = f"{settings.lake} has no bars yet"
-        return Check(name="lake", ok=True, detail=detail, remedy="mystocks bootstrap", warning=True)
-    return Check(name="lake", ok=True, detail=f"{settings.lake}, {len(tables)} tables")
 
 
 def sources(project: ProjectState) -> Iterator[Check]:

@@ -17,6 +17,7 @@ from mystocks_dagster.project.servers import ui_address
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch, stop
 from mystocks_dagster.scheduling.missed_schedules import missed_schedules
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import LOCATION, State
 from mystocks_dagster.taskfile.last_good import notice
 from mystocks_dagster.trading_calendar.in_force import in_force
@@ -26,6 +27,7 @@ from mystocks_dagster.trading_calendar.outlook import outlook
 LEAST_FREE_BYTES = 1_000_000_000
 #: A start is late after so long; the daemon checks the schedules every few seconds.
 LATE = timedelta(minutes=5)
+LAKE_REMEDY = "set MYSTOCKS_LAKE to a usable folder or URL"
 _UI_SECONDS = 10.0
 _LOCATION = """query { workspaceOrError { __typename
   ... on PythonError { message }
@@ -74,7 +76,7 @@ class Health:
 
 
 def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> Health:
-    """Check the daemon, the web UI, the task file, the disk, the calendar, the schedules and the last runs.
+    """Check the daemon, the web UI, the task file, the lake, the disk, the calendar, the schedules and the last runs.
 
     An error, such as an unreadable task file, makes its check fail; none is raised.
     """
@@ -83,6 +85,7 @@ def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> 
         checked("task_file", lambda: task_file(project), "mystocks check"),
         *machines(project),
         checked("web_ui", lambda: web_ui(project)),
+        checked("lake", lambda: lake(project.settings), LAKE_REMEDY),
         checked("disk", lambda: disk(project)),
         checked("calendar", calendar),
         checked("schedules", lambda: on_time(project, schedules)),
@@ -193,6 +196,28 @@ def _location_trouble(workspace: dict[str, Any]) -> str | None:
     # The first error only says that loading failed; the last one is its cause.
     innermost = loaded.get("causes") or [loaded]
     return innermost[-1].get("message", loaded["__typename"]).strip().splitlines()[0]
+
+
+def lake(settings: Settings) -> Check:
+    """Check that the lake's tables are undamaged and have the current format."""
+    from mystocks_dagster.lake.location import is_unfilled
+    from mystocks_dagster.lake.migrate import plan
+    from mystocks_dagster.lake.store import Lake
+
+    tables = Lake(settings.lake).tables()
+    troubles = [table.trouble for table in tables if table.trouble]
+    if troubles:
+        detail, _, remedy = troubles[0].rpartition(": ")
+        others = f" (and {len(troubles) - 1} more of its tables)" if troubles[1:] else ""
+        return Check(name="lake", ok=False, detail=f"{detail}{others}", remedy=remedy)
+    behind = plan(Lake(settings.lake))
+    if behind:
+        detail = f"an older version wrote {settings.lake}: {behind[0].table} {behind[0].about}"
+        return Check(name="lake", ok=False, detail=detail, remedy="mystocks data migrate")
+    if is_unfilled(settings.lake):
+        detail = f"{settings.lake} has no bars yet"
+        return Check(name="lake", ok=True, detail=detail, remedy="mystocks bootstrap", warning=True)
+    return Check(name="lake", ok=True, detail=f"{settings.lake}, {len(tables)} tables")
 
 
 def disk(project: ProjectState) -> Check:

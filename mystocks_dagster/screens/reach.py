@@ -7,7 +7,6 @@ history for other reasons (SUM(X,0), BARSLAST, SAR...) has no reach, and the who
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 from mystocks_dagster.market.formulas.plan import Plan, Step
@@ -28,9 +27,8 @@ def reach(plan: Plan) -> int | None:
 
 
 def unbounded(plan: Plan) -> tuple[str, ...]:
-    """Return the expressions that depend on the whole history, for a message."""
-    keys = dict.fromkeys(step.key for step in plan.steps if own_reach(step) is None)
-    return tuple(re.sub(r"(?<=\d)\.0(?!\d)", "", key) for key in keys)
+    """Return the functions whose values depend on the whole history."""
+    return tuple(dict.fromkeys(step.primitive.name for step in plan.steps if own_reach(step) is None))
 
 
 def own_reach(step: Step) -> int | None:

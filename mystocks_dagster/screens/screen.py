@@ -223,5 +223,5 @@ def _notes(lake: Lake, day: date, bars: ScreenBars, unbounded: Sequence[str]) ->
             f"bars is unknown: {', '.join(some)}{more}. `mystocks data actions` and `mystocks data gaps` show why."
         )
     if unbounded:
-        notes.append(f"The whole history was read, on which {', '.join(unbounded[:3])} depends.")
+        notes.append(f"The whole history was read: all of it counts in {', '.join(unbounded)}.")
     return tuple(notes)

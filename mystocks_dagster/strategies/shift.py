@@ -1,8 +1,10 @@
 """The shift test: what a strategy or an indicator says of a day must not change when later days are not there yet."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -18,6 +20,7 @@ _CUTS = 8
 _EXAMPLES = 5
 #: Sums of other rows differ in the last digits.
 _TOLERANCE = 1e-9
+_NUMBER = re.compile(r"-?\d+(?:\.(\d+))?(?:e[-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,11 @@ class Difference:
 
     def __str__(self) -> str:
         """Return it as a sentence."""
-        without = f"the days after {self.day}" if self.cut == "future" else "the bars before its lookback"
-        known = f"with all days it is {self.whole!r}" if self.whole is not None else "with all days there is none"
-        alone = f"it is {self.part!r}" if self.part is not None else "there is none"
-        return f"{self.symbol} {self.date} {self.side}: {known}, without {without} {alone}."
+        whole, part = ("no value" if text is None else repr(text) for text in (self.whole, self.part))
+        place = f"{self.symbol} {self.date} {self.side}"
+        if self.cut == "future":
+            return f"{place}: {whole} with all days, {part} without the days after {self.day}."
+        return f"{place}: {whole} with all days, {part} without the bars before its lookback."
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ def _compared(
         part = said(_tail(rows, day, bars or 0), day)
         differences += _differences("past", day, whole.filter(pl.col("date") >= day), part, differs)
     cuts = len(days) * (1 if bars is None else 2)
-    return ShiftTest(whole.height, cuts, tuple(differences[:_EXAMPLES]))
+    once = {(found.cut, found.symbol, found.date, found.side): found for found in reversed(differences)}
+    return ShiftTest(whole.height, cuts, tuple(reversed(once.values()))[:_EXAMPLES])
 
 
 def _cut_days(rows: pl.DataFrame, signals: pl.DataFrame) -> list[date]:
@@ -146,6 +151,34 @@ def _differences(
     key = ["symbol", "date", "side"]
     left, right = (frame.with_columns(pl.col("symbol").cast(pl.String)) for frame in (whole, part))
     both = left.join(right, on=key, how="full", coalesce=True, suffix="_part").sort("date", "symbol", "side")
-    for symbol, at, side, *values in both.filter(differs).head(_EXAMPLES).iter_rows():
-        texts = [None if value is None else str(value) for value in values]
-        yield Difference(cut, day, symbol, at, side, *texts)
+    differing = both.filter(differs).iter_rows()
+    found = (
+        Difference(cut, day, symbol, at, side, *(None if value is None else str(value) for value in values))
+        for symbol, at, side, *values in differing
+    )
+    yield from islice((item for item in found if not _is_rounding(item.whole, item.part)), _EXAMPLES)
+
+
+def _is_rounding(whole: str | None, part: str | None) -> bool:
+    """Return whether two texts differ in the last printed digit of their numbers only.
+
+    A rolling mean over other rows ends in other bits, and these decide how a tie is rounded.
+
+    Examples:
+        >>> _is_rounding("mean 16.1375 of 20", "mean 16.1376 of 20"), _is_rounding("mean 1.0", "mean 1.1")
+        (True, False)
+    """
+    if whole is None or part is None or _NUMBER.sub("0", whole) != _NUMBER.sub("0", part):
+        return False
+    pairs = zip(_NUMBER.finditer(whole), _NUMBER.finditer(part), strict=True)
+    return all(one[0] == other[0] or _are_near(one, other) for one, other in pairs)
+
+
+def _are_near(one: re.Match[str], other: re.Match[str]) -> bool:
+    """Return whether two printed fractions differ by one unit of the digit that they are rounded to.
+
+    A detail has four digits and a score nine; zeros at the end are not printed. Whole numbers have none.
+    """
+    digits = max(len(one[1] or ""), len(other[1] or ""))
+    unit = 1e-4 if digits <= 4 else 1e-9
+    return digits > 0 and abs(float(one[0]) - float(other[0])) <= 1.01 * unit

@@ -131,8 +131,8 @@ def params_faults(
     try:
         model.model_validate(params)
     except ValidationError as error:
-        unknown = f"{getattr(function, '__name__', 'the function')} takes no parameter"
-        return list(pydantic_errors.faults(error, model, params, secret=secret, unknown=unknown))
+        taker = getattr(function, "__name__", "the function")
+        return list(pydantic_errors.faults(error, model, params, secret=secret, taker=taker))
     except Exception as error:  # noqa: BLE001 - a validator is the user's code; its exception becomes a fault
         message = f"{model.__name__} cannot check these params: {type(error).__name__}: {error}"
         message = pydantic_errors.without_secrets(message, params, secret)

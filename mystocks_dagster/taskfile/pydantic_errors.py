@@ -1,6 +1,6 @@
 """Translation of pydantic's errors into faults with value, allowed values and similar names."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -54,11 +54,12 @@ _EXPECTED = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
-_BOUNDS = {
-    "greater_than_equal": "at least",
-    "greater_than": "more than",
-    "less_than_equal": "at most",
-    "less_than": "less than",
+#: The messages of values out of bounds, with label, bound and value.
+_BOUNDS: Mapping[str, Callable[[str, object, str], str]] = {
+    "greater_than_equal": lambda label, bound, found: f"{label} must be at least {bound}, found {found}",
+    "greater_than": lambda label, bound, found: f"{label} must be more than {bound}, found {found}",
+    "less_than_equal": lambda label, bound, found: f"{label} must be at most {bound}, found {found}",
+    "less_than": lambda label, bound, found: f"{label} must be less than {bound}, found {found}",
 }
 #: Kinds of error whose message contains no other value than `found`.
 _NAMED = frozenset({*_EXPECTED, *_BOUNDS, "missing", "extra_forbidden", "literal_error"})
@@ -70,7 +71,7 @@ def faults(
     data: Any,
     *,
     secret: Iterable[Path] = (),
-    unknown: str = "unknown key",
+    taker: str = "",
 ) -> Iterator[Fault]:
     """Yield one fault for each of pydantic's errors.
 
@@ -79,7 +80,7 @@ def faults(
         model: The model, for the names of its fields.
         data: The data, for its paths.
         secret: Paths whose values came from the environment and must not be shown.
-        unknown: Text before a key that the model does not have.
+        taker: The function that takes the data as its parameters; empty for other data.
     """
     hidden = set(secret)
     seen: set[Path] = set()
@@ -89,8 +90,8 @@ def faults(
             continue
         seen.add(path)
         fault = _fault(detail, path, model, hidden=any(path[: len(prefix)] == prefix for prefix in hidden))
-        if detail["type"] == "extra_forbidden":
-            fault = fault._replace(message=fault.message.replace("unknown key", unknown, 1))
+        if detail["type"] == "extra_forbidden" and taker:
+            fault = fault._replace(message=f"{taker} takes no parameter {str(path[-1])!r}")
         yield fault._replace(message=without_secrets(fault.message, data, hidden))
 
 
@@ -137,7 +138,7 @@ def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: 
         hint = _quotes(kind, detail["input"], hidden=hidden)
         return Fault(path, f"{label} must be {_EXPECTED[kind]}, found {found}", hint, value=value)
     if kind in _BOUNDS:
-        return Fault(path, f"{label} must be {_BOUNDS[kind]} {next(iter(context.values()))}, found {found}")
+        return Fault(path, _BOUNDS[kind](label, next(iter(context.values())), found))
     if kind in ("too_short", "string_too_short"):
         hint = f"Add {_example(model, path)}." if kind == "too_short" else "Write a value."
         return Fault(path, f"{label} is empty", hint)

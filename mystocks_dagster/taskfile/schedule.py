@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.excerpts import near, suggest
 from mystocks_dagster.taskfile.cron import canonical, cron_fault
 from mystocks_dagster.taskfile.form import FormField
 from mystocks_dagster.taskfile.problems import Fault, shorten
@@ -34,6 +34,10 @@ _YEAR = 366 * 24 * 3600
 ONCE_GRACE = timedelta(hours=1)
 #: The required field of each type of schedule.
 NEEDED = {"cron": "cron_expression", "interval": "interval_seconds", "once": "start_time"}
+#: Texts that are no misspelt name of a zone: offsets, abbreviations, and cities without a zone of their name.
+_NO_SPELLING = re.compile(
+    r"|[A-Z]{3,4}|(utc|gmt)?\s*[+-]\s*[0-9]{1,2}(:?[0-9]{2})?|.*(beijing|peking|北京|上海).*", re.I
+)
 #: Fields that have no effect on a schedule of that type, and are therefore mistakes.
 _USELESS = {
     "cron": ("interval_seconds",),
@@ -84,7 +88,10 @@ def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # OSError: a folder of zones, such as Asia
-        hint = suggest(name, sorted(available_timezones()), allowed="Such as")
+        hint = "Write Asia/Shanghai, or a name such as America/New_York."
+        # What is spelt alike may be hours away: UTC for UTC+8, UCT for CST, Asia/Brunei for Asia/Beijing.
+        if not _NO_SPELLING.fullmatch(name.strip()) and near(name, available_timezones()):
+            hint = suggest(name, sorted(available_timezones()))
         raise fault(f"unknown time zone {name!r}", hint) from None
     return name
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from mystocks_dagster.days import day_or_none
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.source_choice import source_choices, split_sources
 from mystocks_dagster.sources.preference import choice_fault
@@ -48,7 +49,7 @@ SourceName = Annotated[
     ),
 ]
 #: A day, or an empty string for none.
-Day = Annotated[date | None, BeforeValidator(lambda value: value or None)]
+Day = Annotated[date | None, BeforeValidator(day_or_none)]
 
 
 def _normalised(symbols: list[str] | None) -> list[str] | None:

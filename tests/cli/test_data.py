@@ -103,7 +103,7 @@ def test_a_version_that_cannot_be_meant_is_refused_and_changes_nothing(mystocks:
     told = mystocks("data", "restore", "daily_bars", f"--to={to}", code=1)
     assert "Traceback" not in told
     assert len(mystocks.json("data", "head", "daily_bars")) == 2
-    assert "no table 'bars'; the tables are" in mystocks("data", "restore", "bars", code=1)
+    assert "no table 'bars'. Did you mean 'etf_bars'" in mystocks("data", "restore", "bars", code=1)
 
 
 def test_a_lake_that_must_be_migrated_is_told_by_doctor_and_the_command_does_it(

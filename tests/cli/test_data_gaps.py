@@ -204,3 +204,21 @@ def test_the_cheapest_source_is_chosen_and_of_equals_the_preferred_one(mystocks:
 )
 def test_what_cannot_be_meant_is_refused(mystocks: Commands, arguments: list[str], why: str) -> None:
     assert why in mystocks("backfill", *arguments, code=1)
+
+
+def test_a_time_without_trading_days_is_not_a_table_without_rows(mystocks: Commands, load: Callable[..., None]) -> None:
+    load(23, 24)
+    told = mystocks("data", "gaps", "daily_bars", "--from", "2027-01-01")
+    assert "No trading day is expected in that time" in told
+    assert "nothing is loaded" not in told
+    assert "nothing is loaded" in mystocks("data", "gaps", "limit_down", "--to", "2026-11-20")
+    told = mystocks("data", "gaps", "daily_bars", "--from", "2026-11-24", "--to", "2026-11-23", code=1)
+    assert "The first day, 2026-11-24, is after the last one, 2026-11-23." in told
+
+
+def test_before_its_first_version_a_table_did_not_exist(mystocks: Commands, load: Callable[..., None]) -> None:
+    load(23)
+    told = mystocks("data", "head", "daily_bars", "--at", "2020-01-01T00:00+08:00", code=1)
+    assert "daily_bars did not exist at 2020-01-01T00:00:00+08:00: its first version is of 20" in told
+    told = mystocks("data", "head", "longhubang", "--at", "2020-01-01T00:00+08:00", code=1)
+    assert "run the task that writes it" in told

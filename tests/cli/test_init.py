@@ -33,6 +33,12 @@ def test_a_new_project_is_valid_and_is_not_written_twice(outside: Commands, monk
     assert "data     none yet" in outside()
 
 
+def test_a_project_in_this_folder_needs_no_other_folder(outside: Commands) -> None:
+    told = outside("init", ".")
+    assert "cd " not in told
+    assert "mystocks demo" in told
+
+
 @pytest.mark.parametrize(
     ("locale", "options", "chinese"),
     [

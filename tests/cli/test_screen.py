@@ -37,6 +37,13 @@ def loaded(mystocks: Commands) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
+def test_the_day_is_written_as_people_write_it(mystocks: Commands) -> None:
+    days = [mystocks.json("screen", "C>0", "--day", day)["day"] for day in ("20261126", "2026/11/26")]
+    assert days == ["2026-11-26"] * 2
+    assert "'26.11.2026' is not a day" in mystocks("screen", "C>0", "--day", "26.11.2026", code=2)
+
+
+@pytest.mark.usefixtures("loaded")
 def test_the_symbols_are_listed_with_their_values(mystocks: Commands) -> None:
     text = mystocks("screen", "C>MA(C,3)-0.5 AND C>8.5")
     assert "600000.SH" in text

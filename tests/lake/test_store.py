@@ -167,7 +167,7 @@ def test_a_missing_table_is_empty_of_days_and_says_so_when_read(lake):
 
 
 def test_names_that_do_not_exist_are_refused_with_those_that_do(filled):
-    with pytest.raises(UnknownName, match="no table 'bars'; the tables are stocks, corporate_actions, "):
+    with pytest.raises(UnknownName, match=r"no table 'bars'\. Did you mean 'etf_bars'"):
         filled.read("bars")
     with pytest.raises(UnknownName, match="daily_bars has no column 'closing'; its columns are symbol, date"):
         filled.read("daily_bars", columns=["closing"])

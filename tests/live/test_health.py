@@ -86,6 +86,7 @@ def test_a_project_that_does_its_work_is_healthy(project: Project) -> None:
         "daemon",
         "task_file",
         "web_ui",
+        "lake",
         "disk",
         "calendar",
         "schedules",

@@ -73,7 +73,7 @@ def test_a_users_look_ahead_is_found_with_symbol_and_day(write_strategies, marke
     write_strategies(own(close + "    return Rules(buy=close.shift(-1) > close * 1.05, sell=close < 0)\n"))
     (first, *_) = shift_test(choice_of("own"), market).differences
     assert first.cut == "future"
-    assert f"without the days after {first.day} there is none" in str(first)
+    assert f"no value without the days after {first.day}." in str(first)
 
 
 def test_a_value_of_the_whole_history_is_a_look_ahead_too(write_strategies, market):
@@ -96,6 +96,15 @@ def test_a_lookback_that_is_too_short_is_found(write_strategies, market):
     assert shift_test(choice_of("own"), market).differences == ()
     write_strategies(own(body, lookback="59"))
     assert {item.cut for item in shift_test(choice_of("own"), market).differences} == {"past"}
+
+
+def test_the_last_digit_of_a_mean_is_no_look_ahead(write_strategies, market):
+    # A mean of eight prices in ticks lies in the middle between two numbers of four digits: its last bits decide.
+    ticks = market.with_columns(pl.col("close_hfq").round(2))
+    body = "    mean = pl.col('close_hfq').rolling_mean(8)\n"
+    body += "    return Rules(buy=pl.col('close_hfq') > 20, sell=pl.col('close_hfq') < 18, values={'mean': mean})\n"
+    write_strategies(own(body, lookback="9"))
+    assert shift_test(choice_of("own"), ticks).differences == ()
 
 
 def test_without_a_signal_nothing_is_proven(write_strategies, market):

@@ -22,7 +22,6 @@ PACKAGE = Path(mystocks_dagster.__file__).parent
 #: Modules whose texts are not said at run time by pages or commands, or have both languages beside each other.
 _SILENT = (
     *("api/pages/translations.py", "api/pages/words_market.py", "api/pages/words_tasks.py"),  # both languages
-    *("taskfile/model.py", "taskfile/schedule.py", "taskfile/field_types.py", "taskfile/alerts.py"),  # both languages
     *("alerts/", "project/templates/", "project/backtest_report/"),  # Chinese, or both
     *("cli/reference.py", "taskfile/reference.py", "taskfile/schema.py", "api/errors_reference.py"),  # English docs
     *("datasets/docs.py", "lake/docs.py", "sources/docs.py", "strategies/docs.py"),
@@ -37,6 +36,8 @@ _SILENT = (
     ),  # for programs, in English
     *("sources/simulated/", "market/tables/", "market/catalogue/", "market/formulas/library/", "defs/"),  # data
 )
+#: Modules among these whose errors are said.
+_SAID = ("market/tables/__init__.py",)
 #: Calls whose texts are for machines, or for the log of a developer.
 _MECHANICAL = frozenset(
     (
@@ -54,7 +55,7 @@ _MECHANICAL = frozenset(
             "findall",
         ),
         *("getLogger", "debug", "exception", "TypeVar", "NewType", "strptime", "strftime", "cast", "assert_never"),
-        *("Field", "Query", "Path", "Body", "_documented", "FastAPI"),
+        *("Field", "FormField", "Query", "Path", "Body", "_documented", "FastAPI"),
     )
 )
 #: What is no prose: queries, headers, commands, types, lists of columns, and parts of files.
@@ -138,7 +139,7 @@ def spoken() -> dict[str, str]:
     found: dict[str, str] = {}
     for file in sorted(PACKAGE.rglob("*.py")):
         name = file.relative_to(PACKAGE).as_posix()
-        if not name.startswith(_SILENT):
+        if name in _SAID or not name.startswith(_SILENT):
             for line, text in _said(ast.parse(file.read_text(encoding="utf-8"))):
                 found.setdefault(text.strip(), f"{name}:{line}")
     return found
@@ -171,7 +172,7 @@ def _said(module: ast.Module) -> Iterator[tuple[int, str]]:
         text = template(node)
         if text is None or _is_mechanical(node, parents):
             continue
-        if _is_prose(text) or (_is_progress(node, parents) and _WORD.search(text)):
+        if _is_prose(text) or (_may_be_a_word(node, parents) and _WORD.search(text)):
             yield getattr(node, "lineno", 0), text
 
 
@@ -190,10 +191,16 @@ def _is_prose(text: str) -> bool:
     )
 
 
-def _is_progress(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Return whether a text says how far a task is: also a single word is one."""
-    call = parents[node]
-    return isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "report_progress"
+def _may_be_a_word(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Return whether also a single word is a text here: what says how far a task is, and what leads a list."""
+    parent = parents[node]
+    if isinstance(parent, ast.keyword):
+        return parent.arg == "allowed"
+    return (
+        isinstance(parent, ast.Call)
+        and isinstance(parent.func, ast.Attribute)
+        and parent.func.attr == "report_progress"
+    )
 
 
 def _is_mechanical(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:

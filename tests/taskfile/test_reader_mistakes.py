@@ -258,6 +258,17 @@ IN_A_SCHEDULE = {
         "unknown time zone 'Asia/Shanghia'",
         "Did you mean 'Asia/Shanghai'?",
     ),
+    **{
+        f"a zone as {zone or 'nothing'}": (
+            f"schedule_type: interval\ninterval_seconds: 60\ntimezone: {zone!r}",
+            10,
+            17,
+            "timezone",
+            f"unknown time zone {zone!r}",
+            "Write Asia/Shanghai, or a name such as America/New_York.",
+        )
+        for zone in ("GMT+8", "UTC+8", "+08:00", "CST", "Asia/Beijing", "北京时间", "")
+    },
     "a folder of zones": (
         "schedule_type: interval\ninterval_seconds: 60\ntimezone: Asia",
         10,

@@ -116,11 +116,18 @@ def _choices(annotation: Any) -> tuple[str, ...]:
 def _kind(annotation: Any, text: str) -> Literal["text", "date", "number"]:
     """Return the type of the input for a parameter; one whose present value does not fit such an input stays text."""
     bare = _bare(annotation)
-    if bare is date and _fits(date.fromisoformat, text):
+    if bare is date and _fits(_shown_by_a_browser, text):
         return "date"
     if bare in (int, float) and _fits(float, text):
         return "number"
     return "text"
+
+
+def _shown_by_a_browser(text: str) -> date:
+    """Return the day of an input for dates, which is empty for any other way to write it."""
+    if "-" not in text:
+        raise ValueError(text)
+    return date.fromisoformat(text)
 
 
 def _fits(read: Callable[[str], object], text: str) -> bool:

@@ -17,7 +17,8 @@ from mystocks_dagster.api.origins import Source, source_of
 from mystocks_dagster.api.pages import number_format, translations
 from mystocks_dagster.api.pages.task_table import Links
 from mystocks_dagster.api.security_headers import PAGES_POLICY
-from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError
+from mystocks_dagster.days import read_day
+from mystocks_dagster.errors import Forbidden, MyStocksError
 from mystocks_dagster.instance import dagster_address
 from mystocks_dagster.lake.location import is_unfilled
 from mystocks_dagster.market.clock import SHANGHAI
@@ -153,10 +154,7 @@ def day_of(text: str) -> date | None:
     Raises:
         InvalidParams: It is not a day.
     """
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise InvalidParams(f"{text!r} is not a day; write it like 2026-11-27.") from None
+    return read_day(text) if text else None
 
 
 def redirect(path: str, **query: str) -> RedirectResponse:

@@ -116,7 +116,7 @@ class _Check:
         if word in self._later:
             return f"{word} is used before its definition in line {self._later[word].line}", "Move the definition up."
         if word in NOT_HELD:
-            return f"{word} {NOT_HELD[word]}", ""
+            return f"{word}: {NOT_HELD[word]}", ""
         if word in FUNCTIONS:
             return f"{word} is a function", f"Write {FUNCTIONS[word].signature}."
         match statement.expression:
@@ -133,9 +133,9 @@ class _Check:
             return
         if len(call.arguments) != len(function.arguments):
             expected = len(function.arguments)
-            message = (
-                f"{name} takes {expected or 'no'} argument{'' if expected == 1 else 's'}, not {len(call.arguments)}"
-            )
+            message = f"{name} takes {expected} arguments, not {len(call.arguments)}"
+            if expected == 1:
+                message = f"{name} takes one argument, not {len(call.arguments)}"
             yield FormulaProblem(call.position, message, f"Write {function.signature}.", width)
             return
         for argument, value in zip(function.arguments, call.arguments, strict=True):
@@ -153,7 +153,7 @@ class _Check:
 
     def _unknown_function(self, name: str) -> tuple[str, str]:
         if name in NOT_HELD:
-            return f"{name} {NOT_HELD[name]}", ""
+            return f"{name}: {NOT_HELD[name]}", ""
         if name in DRAWING_FUNCTIONS:
             return f"{name} draws and has no value", "Write it as a statement of its own."
         if canonical(name) in BARS or name in self._defined or name in self._parameters:
@@ -162,7 +162,7 @@ class _Check:
 
     def _argument(self, call: Call, argument: Argument, value: Expression) -> Iterator[FormulaProblem]:
         number = constant(value, self._constants)
-        what = f"{argument.name} of {call.function}"
+        what = f"the {argument.name} of {call.function}"
         position, width = value.position, 1
         if number is None:
             yield from self._without_number(argument, what, value)
@@ -171,4 +171,4 @@ class _Check:
         whole = int(number) if argument.kind == "window" else number
         if (low is not None and whole < low) or (high is not None and whole > high):
             limits = f"Allowed: {low:,g} to {high:,g}." if high is not None else f"Allowed: {low:g} or more."
-            yield FormulaProblem(position, f"{what} is {number:g}", limits, width)
+            yield FormulaProblem(position, f"{what} cannot be {number:g}", limits, width)

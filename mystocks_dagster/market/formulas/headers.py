@@ -92,6 +92,14 @@ def _reserved(name: str, position: Position) -> FormulaProblem | None:
     return FormulaProblem(position, f"{name} is a column of the bars", "Choose another name.", len(name))
 
 
+def _number(value: float) -> float:
+    """Return a number from outside; one beyond all floats, as JSON and YAML may have, is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 def bind(
     declared: Sequence[Parameter], values: Mapping[str, float]
 ) -> tuple[tuple[Parameter, ...], list[FormulaProblem]]:
@@ -101,7 +109,7 @@ def bind(
     for name, value in values.items():
         upper = name.upper()
         known = bound.get(upper, Parameter(upper, value))
-        bound[upper] = Parameter(upper, float(value), known.low, known.high, known.position)
+        bound[upper] = Parameter(upper, _number(value), known.low, known.high, known.position)
         problems.extend(_out_of_bounds(bound[upper]))
         if problem := _reserved(upper, known.position):
             problems.append(problem)

@@ -4,6 +4,7 @@ Full-width letters, digits, brackets, commas, colons, semicolons and comparison 
 positions stay those of the text as written.
 """
 
+import math
 import re
 import unicodedata
 from bisect import bisect_right
@@ -30,8 +31,10 @@ _SPELLINGS = {
 _KEYWORDS = {"AND", "OR", "NOT"}
 _TOKEN = re.compile(
     r"(?P<blank>\s+)|(?P<comment>\{[^}]*\}|//[^\n]*)|(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)|(?P<name>[^\W\d]\w*)"
-    r"|(?P<text>'[^'\n]*')|(?P<symbol>:=|<=|>=|<>|!=|==|&&|\|\||[-+*/<>=(),;:\u2260\u2265\u2264])"
+    r"|(?P<text>'[^'\n]*'|\"[^\"\n]*\")|(?P<symbol>:=|<=|>=|<>|!=|==|&&|\|\||[-+*/<>=(),;:\u2260\u2265\u2264])"
 )
+#: What stands in double quotes in 通达信: another formula's output, another symbol's bars, or another period's.
+_REFERENCE = re.compile(r"\s*\w+\s*[.$#]")
 _UNCLOSED = {
     "{": ("'{' opens a comment that is not closed", "Write } at its end."),
     "'": ("a text is not closed", "Write ' at its end, in the same line."),
@@ -85,7 +88,7 @@ def tokenize(text: str) -> tuple[list[Token], list[FormulaProblem]]:
             continue
         if match.lastgroup not in ("blank", "comment"):
             tokens.append(_token(match, text, position))
-            problems.extend(_digits_before_name(plain, match, position))
+            problems.extend(_faults(match, text, position))
         offset = match.end()
     tokens.append(Token("end", "", _position(starts, len(plain)), 1))
     return tokens, problems
@@ -110,12 +113,30 @@ def _token(match: re.Match[str], text: str, position: Position) -> Token:
             return Token("symbol", _SPELLINGS.get(value, value), position, width)
 
 
-def _digits_before_name(plain: str, match: re.Match[str], position: Position) -> list[FormulaProblem]:
-    rest = re.match(r"\w+", plain[match.end() : match.end() + 100]) if match.lastgroup == "number" else None
-    if rest is None:
+def _faults(match: re.Match[str], text: str, position: Position) -> list[FormulaProblem]:
+    """Return what is wrong with a word by itself."""
+    written, width = match.group(), match.end() - match.start()
+    if match.lastgroup == "text" and _is_reference(match, text):
+        quoted = text[match.start() : match.end()]
+        return [FormulaProblem(position, f"{quoted} stands in double quotes", _REMEDIES['"'], width)]
+    if match.lastgroup != "number":
         return []
-    written = match.group() + rest.group()
-    return [FormulaProblem(position, f"'{written}' begins with a digit", "A name begins with a letter.", len(written))]
+    if rest := re.match(r"\w+", match.string[match.end() : match.end() + 100]):
+        name = written + rest.group()
+        return [FormulaProblem(position, f"'{name}' begins with a digit", "A name begins with a letter.", len(name))]
+    if math.isinf(float(written)):
+        return [FormulaProblem(position, f"the number {written[:9]}… of {width} digits is too large", "", width)]
+    return []
+
+
+def _is_reference(match: re.Match[str], text: str) -> bool:
+    """Return whether a word in double quotes refers to another formula; curly ones also stand around texts.
+
+    Chinese keyboards type them where a text was meant.
+    """
+    if not match.group().startswith('"'):
+        return False
+    return text[match.start()] == '"' or _REFERENCE.match(match.group()[1:]) is not None
 
 
 def _unknown_character(written: str, plain: str, position: Position) -> FormulaProblem:

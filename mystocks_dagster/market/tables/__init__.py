@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import flows, fundamentals, indicators, market, reference, research, system
 
@@ -57,5 +58,6 @@ def table(name: str) -> Table:
     """
     declared = TABLES.get(name)
     if declared is None:
-        raise UnknownName(f"There is no table {name!r}; the tables are {', '.join(TABLES)}.")
+        hint = suggest(name, TABLES, allowed="The tables are")
+        raise UnknownName(f"There is no table {name!r}. {hint}")
     return declared

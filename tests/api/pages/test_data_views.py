@@ -10,9 +10,11 @@ from support.project import Folder
 from support.small_market import FRIDAY, MONDAY, small_lake
 
 from mystocks_dagster.errors import QueryRefused
+from mystocks_dagster.lake.guest_query import query_as_guest
 from mystocks_dagster.lake.loads import record_days
 from mystocks_dagster.lake.sql import Bounds
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.settings import Settings
 
 pytestmark = pytest.mark.slow
 THURSDAY = date(2026, 11, 19)
@@ -77,8 +79,17 @@ def test_an_answer_ends_at_a_thousand_rows(browser: TestClient) -> None:
 
 def test_a_query_that_never_ends_is_stopped(filled: Lake) -> None:
     endless = "SELECT count(*) FROM range(10000000000) a, range(10000000000) b"
-    with pytest.raises(QueryRefused, match=r"longer than 0.2 s.*mystocks data sql"):
+    with pytest.raises(QueryRefused, match=r"longer than 0.2 s.*mystocks data query"):
         filled.query(endless, bounds=Bounds(seconds=0.2))
+
+
+def test_a_query_for_one_gigantic_text_is_stopped_before_the_server_has_it(filled: Lake) -> None:
+    settings = Settings.from_env()
+    with pytest.raises(QueryRefused, match=r"30 MB, and 20 MB are the most.*mystocks data query"):
+        query_as_guest(settings, "SELECT repeat('x', 30000000)")
+    # DuckDB's own limit does not count this text; that of the process does.
+    with pytest.raises(QueryRefused, match=r"[Mm]emory"):
+        query_as_guest(settings, "SELECT repeat('x', 2000000000)", Bounds(memory=100_000_000))
 
 
 @pytest.mark.usefixtures("filled")

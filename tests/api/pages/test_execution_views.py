@@ -73,7 +73,8 @@ def test_executions_of_all_tasks_stand_in_one_list_that_can_be_narrowed(browser:
         assert {run_id for run_id in (good, bad) if f">{run_id[:8]}" in page} == expected, query
     assert "没有符合条件的执行记录" in browser.get("/tasks/-/executions?status=skipped").text
     assert browser.get("/tasks/-/executions?status=lost").status_code == 422
-    assert browser.get("/tasks/-/executions?from=yesterday").status_code == 422
+    for query in ("from=yesterday", "from=0001-01-01", "to=9999-12-31"):
+        assert browser.get(f"/tasks/-/executions?{query}").status_code == 422
 
 
 def test_a_long_list_has_pages(browser: TestClient, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

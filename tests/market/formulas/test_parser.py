@@ -13,6 +13,11 @@ from mystocks_dagster.market.formulas.parser import parse_formula
 from mystocks_dagster.market.formulas.problems import FormulaError
 from mystocks_dagster.market.formulas.syntax import Binary, Call, Name, Number, Parameter, Position, Unary, walk
 
+REFERENCES = (
+    'References to other formulas, such as "MACD.DEA", are not supported: write the formula itself. '
+    "Texts stand in single quotes."
+)
+
 
 def only(text, **parameters):
     """The expression of a formula of one statement."""
@@ -92,6 +97,17 @@ def test_the_tree_of_an_expression():
     assert only(".5+1.").left == Number(0.5)
 
 
+@pytest.mark.parametrize("value", [float("inf"), 10**400])
+def test_a_parameter_from_outside_beyond_all_numbers_is_named(value):
+    assert problems("X:MA(C,N);", n=value)[0] == "1:1: parameter N is inf"
+
+
+def test_a_text_may_stand_in_the_quotes_of_a_chinese_keyboard():
+    formula = parse_formula("DRAWTEXT(C>O,L,“买入, 3.5 元”);X:C;")
+    assert formula == parse_formula("DRAWTEXT(C>O,L,'买入, 3.5 元');X:C;")
+    assert formula != parse_formula("DRAWTEXT(C>O,L,'卖出, 3.5 元');X:C;")
+
+
 def test_positions_are_those_of_the_text_as_written():
     formula = parse_formula("{注释\n两行}\n快线：＝MA（C，5）；\n出：快线")
     assert formula.statements[0].position == Position(3, 1)
@@ -128,13 +144,13 @@ def test_drawings_are_kept_aside_and_whatever_they_use():
         ("X:C;\nY:COUTN(C>O,5);", ["2:3: there is no function COUTN Did you mean 'COUNT'?"]),
         ("X:CLOES;", ["1:3: CLOES is not defined Did you mean 'CLOSE'?"]),
         ("X:MA(C);", ["1:3: MA takes 2 arguments, not 1 Write MA(X,N)."]),
-        ("X:MA(C,0);", ["1:8: N of MA is 0 Allowed: 1 to 10,000."]),
-        ("N:=2-5;X:REF(C,N);", ["1:16: N of REF is -3 Allowed: 0 to 10,000."]),
+        ("X:MA(C,0);", ["1:8: the N of MA cannot be 0 Allowed: 1 to 10,000."]),
+        ("N:=2-5;X:REF(C,N);", ["1:16: the N of REF cannot be -3 Allowed: 0 to 10,000."]),
         ("X:MA(C,'5');", ["1:8: a text is not a value Texts belong to DRAWTEXT."]),
-        ("X:SAR(C,2,20);", ["1:7: N of SAR must be the same for all bars Use a number or a parameter."]),
-        ("A:=0;X:MA(C,1/A);", ["1:14: N of MA cannot be computed Use a number or a parameter."]),
-        ("X:MA(C,SIN(3));", ["1:8: N of MA cannot be computed Use a number or a parameter."]),
-        ("X:ZIG(4,5);", ["1:7: K of ZIG is 4 Allowed: 0 to 3."]),
+        ("X:SAR(C,2,20);", ["1:7: the N of SAR must be the same for all bars Use a number or a parameter."]),
+        ("A:=0;X:MA(C,1/A);", ["1:14: the N of MA cannot be computed Use a number or a parameter."]),
+        ("X:MA(C,SIN(3));", ["1:8: the N of MA cannot be computed Use a number or a parameter."]),
+        ("X:ZIG(4,5);", ["1:7: the K of ZIG cannot be 4 Allowed: 0 to 3."]),
         ("X:(C>O;", ["1:3: '(' is not closed before ';' in line 1, column 7"]),
         ("X:MA(\nMA(C,5),3", ["1:5: '(' is not closed before the end in line 2, column 10"]),
         ("X:C)>1;", ["1:4: ')' closes no bracket"]),
@@ -157,6 +173,11 @@ def test_drawings_are_kept_aside_and_whatever_they_use():
         ("INPUT:N", ["1:7: 'N' does not begin a parameter Write INPUT: N(default,low,high);"]),
         ("5日线:C;", ["1:1: '5日线' begins with a digit A name begins with a letter."]),
         ("{X:C;", ["1:1: '{' opens a comment that is not closed Write } at its end."]),
+        (f"X:MA(C,{'9' * 400});", ["1:8: the number 999999999… of 400 digits is too large"]),
+        (f"INPUT:N({'9' * 400});X:C*N;", ["1:9: the number 999999999… of 400 digits is too large"]),
+        ('X:C>O AND "MACD.DIF">0;', [f'1:11: "MACD.DIF" stands in double quotes {REFERENCES}']),
+        ("X:C>“000300$C”;", [f"1:5: “000300$C” stands in double quotes {REFERENCES}"]),
+        ('X:C>O;DRAWTEXT(X,L,"买入");', [f'1:20: "买入" stands in double quotes {REFERENCES}']),
         ("X:C。", ["1:4: unexpected character '。' (U+3002, IDEOGRAPHIC FULL STOP) A statement ends with ;"]),
     ],
 )
