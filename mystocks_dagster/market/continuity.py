@@ -29,8 +29,9 @@ MANY, MOST_DISAGREEING = 20, 0.3
 LEAST_NEAR, MOST_NEAR = 0.35, 2.5
 #: The longest time between the missing session and the last stored one.
 FEW_DAYS = timedelta(days=3)
-#: The largest share, and number, of traded symbols that a credible snapshot suspends from one day to the next.
-MOST_SUSPENDED, FEW_SUSPENDED = 0.03, 20
+#: The largest share, and number, of traded symbols that a credible snapshot suspends from one day to the next. Since
+#: 2020 the exchanges have suspended about ten stocks on a day.
+MOST_SUSPENDED, FEW_SUSPENDED = 0.01, 20
 #: The first day whose price limits `rules.py` models.
 LIMITS_FROM = date(2014, 1, 1)
 
@@ -45,7 +46,7 @@ BEYOND_LIMIT = Rule(
 )
 REPEATED = Rule(
     "rows_of_the_day_before",
-    "prices, volume and amount are those of the day before, and prev_close is not that day's close",
+    "prices, volume and amount are those of the day before",
     lambda: pl.col("_repeated"),
 )
 RATIO = Rule(
@@ -103,6 +104,16 @@ class Neighbours:
         """Return, by broken rule, a mask of the rows that break it."""
         flags = self.rows.select(rule.breaks().fill_null(value=False).alias(rule.name) for rule in RULES)
         return {rule: flags[rule.name] for rule in RULES if flags[rule.name].any()}
+
+    def repeated_in_snapshot(self) -> dict[Rule, pl.Series]:
+        """Return, by broken rule, a mask of the rows of a snapshot that repeat the previous day's numbers.
+
+        A list that is being updated may have today's previous close beside them. Two days with one price and few shares
+        may really be equal, so such a row counts only if its price moved.
+        """
+        unchanged = self.rows["close"].to_numpy() == self._last
+        flags = self._same_as_before(self.rows, unchanged, pl.col("high") > pl.col("low") + HALF_A_TICK)
+        return {REPEATED: flags | self.rows["_repeated"].fill_null(value=False)}
 
     def wrong_days(self) -> dict[date, str]:
         """Return the days on which too many previous closes contradict the last stored closes, with the reason.
@@ -215,10 +226,13 @@ class Neighbours:
 
     def _repeated(self, rows: pl.DataFrame) -> pl.Series:
         """Return a mask of the rows that repeat the previous day's numbers although prev_close disagrees."""
-        at = np.flatnonzero(self._adjacent & (self._difference > HALF_A_TICK))
+        return self._same_as_before(rows, self._difference > HALF_A_TICK, pl.lit(value=True))
+
+    def _same_as_before(self, rows: pl.DataFrame, suspects: np.ndarray, test: pl.Expr) -> pl.Series:
+        at = np.flatnonzero(self._adjacent & suspects)
         previous = self._before.bars.select(_SAME)[self._before.rows_before(at)]
         same = [pl.col(name) == previous[name] for name in _SAME]
-        return _flags(rows, at, pl.all_horizontal(pl.col("volume") > 0, *same))
+        return _flags(rows, at, pl.all_horizontal(pl.col("volume") > 0, test, *same))
 
 
 def _flags(rows: pl.DataFrame, at: np.ndarray, test: pl.Expr) -> pl.Series:

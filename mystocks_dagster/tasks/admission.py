@@ -18,9 +18,9 @@ from mystocks_dagster.market.continuity import (
     LEAST_RATIO,
     MANY,
     MOST_DISAGREEING,
-    MOST_SUSPENDED,
     PAUSED,
     RATIO,
+    REPEATED,
     Neighbours,
 )
 from mystocks_dagster.market.days_of_rows import distinct_days
@@ -37,6 +37,9 @@ MANY_DAYS, MOST_WRONG = 10, 0.5
 RECENT = 20
 #: From this time on a stock that is not suspended has a price: the opening auction is over.
 OPENING = time(9, 30)
+#: The largest share of the stocks that traded in the last session and have no trade yet.
+MOST_WITHOUT_PRICE = 0.03
+_SAME_QUOTE = ("open", "high", "low", "close", "volume", "amount")
 QUOTE_RATIO = Rule(
     RATIO.name,
     RATIO.reason,
@@ -97,7 +100,8 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     frame, neighbours, wrong = _without_wrong_days(lake, frame) if whole else (frame, _neighbours(lake, frame), {})
     if whole and not source.has_history:
         wrong = neighbours.unconfirmed_suspensions() | neighbours.newly_suspended() | wrong
-    checked = _checked(frame, neighbours.breaks(), whole=whole)
+    repeated = {} if source.has_history else neighbours.repeated_in_snapshot()
+    checked = _checked(frame, neighbours.breaks() | repeated, whole=whole)
     faults += checked.faults
     refused |= {day: reason for day, reason in checked.refused.items() if day} | wrong
     rows = checked.rows.filter(~pl.col("date").is_in(list(wrong))) if wrong else checked.rows
@@ -236,7 +240,7 @@ def check_quotes(lake: Lake, frame: pl.DataFrame) -> CheckedFrame:
     if frame.is_empty() or not lake.exists("daily_bars"):
         return CheckedFrame(frame)
     before = session_before(frame["date"].max(), shanghai())  # ty: ignore[invalid-argument-type]
-    closes = lake.read("daily_bars", columns=["symbol", "close", "suspended"], start=before, end=before)
+    closes = lake.read("daily_bars", columns=["symbol", *_SAME_QUOTE, "suspended"], start=before, end=before)
     _check_prices_exist(closes, frame, before)
     last = frame.select("symbol", "prev_close").join(closes, on="symbol", how="left", maintain_order="left")
     both = last.filter(pl.col("prev_close").is_not_null(), pl.col("close").is_not_null())
@@ -249,10 +253,21 @@ def check_quotes(lake: Lake, frame: pl.DataFrame) -> CheckedFrame:
             f"prev_close={row['prev_close']}, stored {row['close']}."
         )
     outside = last.select(QUOTE_RATIO.breaks().fill_null(value=False)).to_series()
-    checked = apply_rules(STOCK_QUOTES, frame, {QUOTE_RATIO: pl.lit(outside)} if outside.any() else {})
+    flags = {QUOTE_RATIO: outside, REPEATED: _repeats(frame, closes)}
+    breaks = {rule: pl.lit(wrong) for rule, wrong in flags.items() if wrong.any()}
+    checked = apply_rules(STOCK_QUOTES, frame, breaks)
     if checked.refused:
         raise SourceChanged(f"stock_quotes refused. {'; '.join(checked.refused.values())}.")
     return checked
+
+
+def _repeats(frame: pl.DataFrame, stored: pl.DataFrame) -> pl.Series:
+    """Return a mask of the quotes whose numbers are those of the last session's stored bars."""
+    both = frame.rename({"price": "close"}).select("symbol", *_SAME_QUOTE)
+    both = both.join(stored, on="symbol", how="left", maintain_order="left", suffix="_before")
+    same = (pl.col(name) == pl.col(f"{name}_before") for name in _SAME_QUOTE)
+    moved = (pl.col("volume") > 0) & (pl.col("high") > pl.col("low") + HALF_A_TICK)
+    return both.select(pl.all_horizontal(moved, *same).fill_null(value=False)).to_series()
 
 
 def _check_prices_exist(closes: pl.DataFrame, frame: pl.DataFrame, before: date) -> None:
@@ -264,7 +279,7 @@ def _check_prices_exist(closes: pl.DataFrame, frame: pl.DataFrame, before: date)
     traded = closes.filter(~pl.col("suspended"))
     missing = traded.join(frame, on="symbol", how="anti")
     begun = frame["time"].max().time() >= OPENING  # ty: ignore[missing-attribute]
-    if begun and missing.height > max(FEW_SUSPENDED, MOST_SUSPENDED * traded.height):
+    if begun and missing.height > max(FEW_SUSPENDED, MOST_WITHOUT_PRICE * traded.height):
         raise SourceUnavailable(
             f"stock_quotes refused. too_many_without_price: {missing.height:,} of {traded.height:,} stocks that traded "
             f"on {before} have no price, e.g. {', '.join(missing['symbol'].head(5))}. Try again later."

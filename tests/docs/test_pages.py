@@ -12,6 +12,8 @@ from typer.main import get_command
 
 from mystocks_dagster.cli import reference
 from mystocks_dagster.cli.main import app
+from mystocks_dagster.market.checks import checks_of
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.taskfile.secrets import is_secret
 
 DOCS = ROOT / "docs"
@@ -111,6 +113,19 @@ def check_typed(command: str) -> None:
 @pytest.mark.parametrize(("page", "command"), [(page.name, command) for page in PAGES for command in typed(page)])
 def test_every_command_that_a_page_names_can_be_typed(page: str, command: str) -> None:
     check_typed(command)
+
+
+def test_every_command_of_a_checks_remedy_can_be_typed() -> None:
+    remedies = {check.remedy for table in TABLES.values() for check in checks_of(table)}
+    days = {"first": "2024-01-02", "last": "2024-01-03"}
+    commands = {
+        command.format(table="daily_bars", task="daily_data_sync", **days)
+        for remedy in remedies
+        for command in re.findall(r"mystocks [^:;,]*?(?=[.,;]?(?: [A-Z]|$))", remedy)
+    }
+    assert len(commands) > 8
+    for command in sorted(commands):
+        check_typed(command)
 
 
 def sections(page: Path) -> list[tuple[list[str], int]]:

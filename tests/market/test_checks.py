@@ -200,3 +200,15 @@ def test_flows_that_do_not_add_up_are_named(lake: Lake) -> None:
     record_days(lake, "capital_flow_stock", {DAYS[2]: 3}, source="test")
     found = failures(lake, "capital_flow_stock")["flows_add_up"]
     assert found.examples["symbol"].sort().to_list() == ["600001.SH", "600002.SH"]
+
+
+@pytest.mark.parametrize(("lost", "named"), [(3, 0), (4, 4)])
+def test_stocks_that_traded_and_have_no_capital_flow_are_named(lake: Lake, lost: int, named: int) -> None:
+    names = SYMBOLS[:6]
+    lake.replace_days("daily_bars", bars(DAYS[2:], [*names, "920001.BJ"]), DAYS[2:])
+    flows = dict.fromkeys(("main_net", "super_large_net", "large_net", "medium_net", "small_net"), 0.0)
+    rows = [{"date": DAYS[2], "symbol": name, "name": "某股", "change_pct": 1.0, **flows} for name in names[lost:]]
+    lake.replace_days("capital_flow_stock", pl.DataFrame(rows, TABLES["capital_flow_stock"].dtypes), DAYS[2:])
+    record_days(lake, "capital_flow_stock", {DAYS[2]: len(rows)}, source="test")
+    found = failures(lake, "capital_flow_stock").get("traded_without_flow")
+    assert (found.examples["symbol"].to_list() if found else []) == names[:named]

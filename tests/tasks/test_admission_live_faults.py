@@ -77,7 +77,12 @@ def lake(empty_lake: Lake) -> Lake:
 
 def spoilt(standin: StandIn, spoil: Spoil, codes: list[str]) -> None:
     """Let the stand-in serve a market whose rows of `codes` are changed."""
-    rows = [spoil(row) if row["f12"] in codes else row for row in SPOT]
+    spoilt_each(standin, dict.fromkeys(codes, spoil))
+
+
+def spoilt_each(standin: StandIn, spoils: dict[str, Spoil]) -> None:
+    """Let the stand-in serve a market in which each of these rows is changed in its own way."""
+    rows = [spoils[row["f12"]](row) if row["f12"] in spoils else row for row in SPOT]
     standin.reset(replace(MARKET, raw={"spot": rows}))
 
 
@@ -106,7 +111,25 @@ def every(n: int) -> list[str]:
 
 
 def tenfold(*keys: str) -> Spoil:
-    return lambda row: row | {key: round(row[key] * 10, 2) for key in keys}
+    return times(10, *keys)
+
+
+def times(factor: float, *keys: str) -> Spoil:
+    return lambda row: row | {key: round(row[key] * factor, 4) for key in keys}
+
+
+def having(**values: object) -> Spoil:
+    return lambda row: row | values
+
+
+def with_previous_close_times(factor: float) -> Spoil:
+    """Return the change of a row to another previous close, with the change in percent that follows from it."""
+
+    def spoil(row: Row) -> Row:
+        before = round(row["f18"] * factor, 2)
+        return row | {"f18": before, "f3": round((row["f2"] / before - 1) * 100, 2)}
+
+    return spoil
 
 
 def of_another(row: Row) -> Row:
@@ -246,7 +269,7 @@ def test_prices_times_ten_with_all_that_belongs_to_them_are_set_aside(
     task: Callable[[], TaskResult], lake: Lake, standin: StandIn
 ) -> None:
     codes = every(27)
-    spoilt(standin, tenfold(*PRICES, "f18", "f6"), codes)
+    spoilt(standin, tenfold(*PRICES, "f18", "f6", "f20", "f21"), codes)
     assert task().status == "partial_success"
     assert put_aside(lake)["prev_close_out_of_bounds"] == set(codes)
 
@@ -264,6 +287,79 @@ def test_a_previous_close_times_ten_is_set_aside_or_refused(
     result = task()
     assert result.status == "partial_success", result.message
     assert put_aside(known)["change_contradicts_price"] == set(BY_CODE[5:7])
+
+
+@pytest.mark.parametrize("task", [bars, quotes])
+def test_rows_that_contradict_themselves_are_set_aside_by_the_rule_that_they_break(
+    task: Callable[[], TaskResult], empty_lake: Lake, standin: StandIn
+) -> None:
+    broken: dict[str, list[Spoil]] = {
+        "trade_incomplete": [having(f2="-"), having(f5="-"), having(f5=0), having(f6=0)],
+        "turnover_contradicts_value": [
+            tenfold(*PRICES, "f18", "f6"), times(0.1, *PRICES, "f18", "f6"), times(100, "f5", "f6"), times(0.01, "f8"),
+        ],
+        "change_beyond_limit": [with_previous_close_times(0.5), with_previous_close_times(10)],
+        "negative_volume": [times(-1, "f5")],
+    }  # fmt: skip
+    names = iter(every(7))
+    expected = {rule: {next(names): spoil for spoil in spoils} for rule, spoils in broken.items()}
+    spoilt_each(standin, {code: spoil for spoils in expected.values() for code, spoil in spoils.items()})
+    assert task().status == "partial_success"
+    aside = put_aside(empty_lake)
+    assert {rule: aside[rule] for rule in expected} == {rule: set(spoils) for rule, spoils in expected.items()}
+
+
+def test_a_fund_with_an_amount_and_no_volume_is_set_aside(empty_lake: Lake, standin: StandIn) -> None:
+    name = MARKET.etfs.filter(pl.col("amount") > 0)["symbol"][0]
+    volume = pl.when(pl.col("symbol") == name).then(None).otherwise(pl.col("volume"))
+    standin.reset(replace(MARKET, etfs=MARKET.etfs.with_columns(volume=volume)))
+    result = fetch_realtime_market_data(RealtimeParams(force=True, fetch_stocks=False), run())
+    assert (result.status, put_aside(empty_lake)) == ("partial_success", {"trade_incomplete": {name[:6]}})
+
+
+@pytest.mark.parametrize("task", [bars, quotes])
+@pytest.mark.parametrize(
+    ("spoil", "share", "reason"),
+    [
+        (tenfold(*PRICES, "f18", "f6"), 10, "turnover_contradicts_value: .* in 30 of"),
+        (having(f18="-"), 27, "a price without a previous close"),
+        (times(0.01, "f8"), 1, "rows_of_other_symbols"),
+    ],
+)
+def test_the_same_in_many_rows_refuses_the_list(
+    spoil: Spoil, share: int, reason: str, task: Callable[[], TaskResult], empty_lake: Lake, standin: StandIn
+) -> None:
+    spoilt(standin, spoil, every(share))
+    with pytest.raises(SourceError, match=reason):
+        task()
+    assert not empty_lake.exists("daily_bars")
+    assert not empty_lake.exists("stock_quotes")
+
+
+@pytest.mark.parametrize("task", [bars, quotes])
+@pytest.mark.parametrize("keys", [NUMBERS, tuple(key for key in NUMBERS if key not in ("f3", "f18"))])
+def test_yesterdays_numbers_in_a_few_rows_are_set_aside_also_beside_todays_previous_close(
+    keys: tuple[str, ...], task: Callable[[], TaskResult], lake: Lake, standin: StandIn
+) -> None:
+    def spoil(row: Row) -> Row:
+        old = row | {key: YESTERDAY[row["f12"]][key] for key in keys}
+        return old | {"f3": round((old["f2"] / old["f18"] - 1) * 100, 2)}
+
+    spoilt(standin, spoil, BY_CODE[5:9])
+    assert task().status == "partial_success"
+    assert put_aside(lake)["rows_of_the_day_before"] == set(BY_CODE[5:9])
+
+
+def test_quotes_of_yesterday_are_refused_once_todays_session_has_begun(
+    lake: Lake, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin.reset(replace(MARKET, day=PAST[-1], etfs=MARKET.etfs.with_columns(date=pl.lit(PAST[-1]))))
+    monkeypatch.setenv("MYSTOCKS_NOW", "2025-04-07T09:31:00+08:00")
+    for selected in ({"fetch_etfs": False}, {"fetch_stocks": False}):
+        with pytest.raises(SourceUnavailable, match="shows the session of 2025-04-03, not of 2025-04-07"):
+            fetch_realtime_market_data(RealtimeParams(**selected), run())
+    monkeypatch.setenv("MYSTOCKS_NOW", "2025-04-07T09:20:00+08:00")
+    assert fetch_realtime_market_data(RealtimeParams(), run()).status == "success"
 
 
 @pytest.mark.parametrize("task", [bars, quotes])

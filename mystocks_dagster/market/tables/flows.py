@@ -6,7 +6,8 @@ import polars as pl
 
 from mystocks_dagster.market.checks import ROW_COUNT, rule_check
 from mystocks_dagster.market.publication import Publication
-from mystocks_dagster.market.table import Check, Column, Rule, Table
+from mystocks_dagster.market.symbols import exchange_expr
+from mystocks_dagster.market.table import Check, Column, Rule, StoredRows, Table
 from mystocks_dagster.market.tables.columns import DATE, SYMBOL, number, text
 from mystocks_dagster.market.tables.rules import (
     CHANGE_BEYOND_LIMIT,
@@ -20,6 +21,9 @@ from mystocks_dagster.market.tables.rules import (
     prices,
     unknown_when_not_finite,
 )
+
+#: So many stocks that traded may lack a capital flow.
+_FEW_WITHOUT_FLOW = 3
 
 LONGHUBANG_RULES = (
     SYMBOL_FORM,
@@ -123,6 +127,26 @@ def _flows_add_up(rules: tuple[Rule, ...]) -> Check:
     return rule_check("flows_add_up", remedy, *parts)
 
 
+def _traded_without_flow(stored: StoredRows) -> pl.DataFrame:
+    """Return the stocks of Shanghai and Shenzhen that traded on the newest day and have no flow; none if they are few.
+
+    The list is a ranking, read by pages, so a few of its rows may be lost while the stated total is right.
+    """
+    newest = stored.rows["date"].max()
+    bars = stored.other("daily_bars", columns=["symbol", "date", "suspended"], start=newest)
+    traded = bars.filter(pl.col("date") == newest, ~pl.col("suspended"), exchange_expr("symbol") != "BJ")
+    lacking = traded.join(stored.rows, on=["symbol", "date"], how="anti").select("symbol", "date").sort("symbol")
+    return lacking if lacking.height > _FEW_WITHOUT_FLOW else lacking.clear()
+
+
+_TRADED_WITHOUT_FLOW = Check(
+    "traded_without_flow",
+    f"over {_FEW_WITHOUT_FLOW} stocks of Shanghai and Shenzhen traded on the newest day and have no capital flow",
+    "Fetch the day again: mystocks run {task} -p force=true.",
+    _traded_without_flow,
+)
+
+
 def _flow(kind: str, label: tuple[str, str], subject: Column, grain: str) -> Table:
     return Table(
         name=f"capital_flow_{kind}",
@@ -138,7 +162,11 @@ def _flow(kind: str, label: tuple[str, str], subject: Column, grain: str) -> Tab
         by_day=True,
         rules=STOCK_FLOW_RULES if subject is SYMBOL else BOARD_FLOW_RULES,
         check_days=RECENT,
-        checks=(ROW_COUNT, _flows_add_up(STOCK_FLOW_RULES if subject is SYMBOL else BOARD_FLOW_RULES)),
+        checks=(
+            ROW_COUNT,
+            _flows_add_up(STOCK_FLOW_RULES if subject is SYMBOL else BOARD_FLOW_RULES),
+            *((_TRADED_WITHOUT_FLOW,) if subject is SYMBOL else ()),
+        ),
         columns=(DATE, subject, *((text("name", "short name"),) if subject is SYMBOL else ()), *_FLOW),
     )
 

@@ -16,7 +16,7 @@ from mystocks_dagster.sources.akshare.columns import STOCK_SPOT
 #: Two statements about the floating shares agree within this share. `turnover` has two decimals.
 _NEAR, _TURNOVER_STEP = 0.02, 0.005
 #: A smaller turnover, in percent, says too little.
-_LEAST_TURNOVER = 0.1
+LEAST_TURNOVER = 0.1
 #: A list with so many comparable rows is refused when more than this share of them contradict a witness.
 _MANY, _MOST = 20, 0.15
 #: Quotes mark names on some days, and both sides mark risk; the first two characters of the rest are compared.
@@ -69,12 +69,18 @@ def _witnesses(spot: pl.DataFrame, listed: pl.DataFrame) -> Iterator[_Witness]:
     yield _names(both)
 
 
+def turnover_by_value() -> pl.Expr:
+    """Return the turnover, in percent, that volume, price and the value of the floating shares imply."""
+    return pl.col("volume") * pl.col("price") / pl.col("float_value") * 100
+
+
 def _values(spot: pl.DataFrame) -> _Witness:
-    known = spot.filter(
-        pl.col("price") > 0, pl.col("volume") > 0, pl.col("turnover") >= _LEAST_TURNOVER, pl.col("float_value") > 0
-    )
-    by_turnover = pl.col("volume") / pl.col("turnover") * 100
-    allowed = _NEAR + _TURNOVER_STEP / pl.col("turnover")
+    traded = spot.filter(pl.col("price") > 0, pl.col("volume") > 0, pl.col("turnover") >= 0, pl.col("float_value") > 0)
+    implied = turnover_by_value()
+    # The larger of the two decides: a turnover in another unit must not look like one that says too little.
+    known = traded.filter(pl.max_horizontal("turnover", implied) >= LEAST_TURNOVER)
+    allowed = _NEAR + _TURNOVER_STEP / implied
+    by_turnover = pl.col("volume") / pl.max_horizontal("turnover", _TURNOVER_STEP) * 100
     return _Witness("the value of the floating shares", _compared(known, by_turnover, _by_value(), allowed))
 
 

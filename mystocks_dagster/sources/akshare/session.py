@@ -15,6 +15,9 @@ from mystocks_dagster.sources.upstream_responses import UpstreamResponse
 #: From this time on East Money may reset its lists for the coming session.
 NEXT_SESSION_SHOWS = time(8, 30)
 
+#: From this time on the lists show today's session: the opening auction is over.
+OPENING = time(9, 30)
+
 #: Rows of stocks that traded may have the time of an earlier session up to this number, and this share of the list.
 FEW_OLD, MOST_OLD = 3, 0.1
 
@@ -111,3 +114,14 @@ def check_session(expected: date, actual: date) -> None:
         raise SourceUnavailable(
             f"push2delay.eastmoney.com shows the session of {actual}, not of {expected}. Try again later."
         )
+
+
+def check_begun(shown: date) -> None:
+    """Check that the lists show the latest session that has begun.
+
+    Raises:
+        SourceUnavailable: They show an earlier one.
+    """
+    begun, certain = shanghai().probable_latest_closed(clock.now(), OPENING)
+    if certain and shown < begun:
+        check_session(begun, shown)

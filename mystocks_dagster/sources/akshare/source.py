@@ -10,6 +10,7 @@ import polars as pl
 from mystocks_dagster.errors import NotOffered, SourceUnavailable
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import shanghai
+from mystocks_dagster.market.symbols import normalise_expr
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.flows import LONGHUBANG
 from mystocks_dagster.market.tables.market import DAILY_BARS
@@ -18,9 +19,11 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare import SOURCE, columns, tables
 from mystocks_dagster.sources.akshare.call import Call
 from mystocks_dagster.sources.akshare.client import AkshareClient
+from mystocks_dagster.sources.akshare.contradictions import OF_BARS, OF_ETFS, OF_QUOTES, contradictions
 from mystocks_dagster.sources.akshare.history import PriceStream, history_bars
 from mystocks_dagster.sources.akshare.identity import check_identity, check_values
 from mystocks_dagster.sources.akshare.session import (
+    check_begun,
     check_one_session,
     check_readable,
     check_session,
@@ -135,13 +138,22 @@ class AkshareSource:
         return tables.corporate_actions(pl.concat(frames)).filter(pl.col("ex_date").is_between(start, end))
 
     def quotes(self, table: QuoteTable) -> pl.DataFrame:
-        """Return the current market snapshot: today's session, or before it begins the last one."""
+        """Return the current market snapshot: today's session, or before it begins the last one.
+
+        Raises:
+            SourceUnavailable: The lists show an earlier session.
+        """
         if table == "etf_quotes":
-            return tables.etf_quotes(self._akshare.frame(columns.ETF_SPOT)[0], _now())
+            return self._etf_quotes(_now())
         day = self._akshare.newest_day()
+        check_begun(day)
         spot = self._akshare.frame(columns.STOCK_SPOT)[0]
         check_values(spot)
-        return tables.stock_quotes(spot, day, _now())
+        moment = _now()
+        quotes = tables.stock_quotes(spot, day, moment)
+        return self._without_contradictions(
+            table, quotes, contradictions(columns.STOCK_SPOT, spot, OF_QUOTES, day, moment)
+        )
 
     def longhubang(self, start: date, end: date) -> pl.DataFrame:
         """Return the 龙虎榜 rows from `start` to `end`; those of a day are published in its evening."""
@@ -234,9 +246,25 @@ class AkshareSource:
                 "Try again later."
             )
         check_identity(spot, self._listed)
-        wrong = tables.contradictions(spot, session)
-        self._faults["daily_bars"] = wrong
-        return bars.filter(~pl.col("symbol").is_in([fault.row["symbol"] for fault in wrong]))
+        ours = spot.filter(normalise_expr("code").is_in(listed))
+        return self._without_contradictions(
+            "daily_bars", bars, contradictions(columns.STOCK_SPOT, ours, OF_BARS, session)
+        )
+
+    def _etf_quotes(self, moment: datetime) -> pl.DataFrame:
+        spot = self._akshare.frame(columns.ETF_SPOT)[0]
+        etfs = tables.etf_quotes(spot, moment)
+        if etfs.is_empty():
+            return etfs
+        day = etfs["date"][0]
+        check_begun(day)
+        wrong = contradictions(columns.ETF_SPOT, spot.filter(pl.col("date") == day), OF_ETFS, day, moment)
+        return self._without_contradictions("etf_quotes", etfs, wrong)
+
+    def _without_contradictions(self, table: str, frame: pl.DataFrame, wrong: list[Fault]) -> pl.DataFrame:
+        """Return the frame without the rows of the faults, which are kept as set aside."""
+        self._faults[table] = wrong
+        return frame.filter(~pl.col("symbol").is_in([fault.row["symbol"] for fault in wrong]))
 
     def _history(self, symbol: str) -> pl.DataFrame:
         try:

@@ -12,7 +12,6 @@ from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.flows import LONGHUBANG
 from mystocks_dagster.market.tables.market import DAILY_BARS, ETF_QUOTES, STOCK_QUOTES
 from mystocks_dagster.market.tables.reference import STOCKS
-from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.akshare import columns
 from mystocks_dagster.sources.akshare.call import Call
 from mystocks_dagster.sources.akshare.frames import SHARES_PER_LOT, TOLERANCE, refuse
@@ -36,11 +35,12 @@ def daily_bars(spot: pl.DataFrame, day: date, listed: Collection[str]) -> pl.Dat
         SourceChanged: Prices, amounts and percentages contradict each other.
     """
     spot = _keep_last(_a_shares(columns.STOCK_SPOT, spot))
-    traded = pl.col("price").is_not_null() & (pl.col("volume").fill_null(0) > 0)
+    traded = pl.col("price").is_not_null() & (pl.col("volume").fill_null(0) != 0)
     trading = spot.filter(traded)
     incomplete = pl.any_horizontal(pl.col("open", "high", "low", "amount").is_null())
     refuse(columns.STOCK_SPOT, trading, incomplete, "a price without open, high, low or amount")
     _check_prices(columns.STOCK_SPOT, trading)
+    _check_previous(columns.STOCK_SPOT, trading)
     suspended = spot.filter(~traded & pl.col("symbol").is_in(list(listed)) & (pl.col("prev_close") > 0))
     suspended = suspended.with_columns(
         *(pl.col("prev_close").alias(name) for name in ("open", "high", "low", "close")),
@@ -53,23 +53,11 @@ def daily_bars(spot: pl.DataFrame, day: date, listed: Collection[str]) -> pl.Dat
     return _table(DAILY_BARS, bars.with_columns(actions_known=pl.lit(None))).sort("symbol")
 
 
-def contradictions(spot: pl.DataFrame, day: date) -> list[Fault]:
-    """Return the rows of `STOCK_SPOT` whose stated change is not that of price and previous close.
-
-    One of the three is wrong, and nothing says which. `daily_bars` has refused the snapshot if these rows are many.
-    """
-    spot = _keep_last(_a_shares(columns.STOCK_SPOT, spot)).filter(_change_contradicts(), pl.col("volume") > 0)
-    reason = "the stated change is not price against prev_close"
-    return [
-        Fault("change_contradicts_price", reason, f"{row['symbol']} {day}", day, {**row, "date": day})
-        for row in spot.iter_rows(named=True)
-    ]
-
-
 def stock_quotes(spot: pl.DataFrame, day: date, moment: datetime) -> pl.DataFrame:
     """Return `stock_quotes`, without stocks that have no price (suspended, delisted, not listed yet)."""
     spot = _keep_last(_a_shares(columns.STOCK_SPOT, spot)).filter(pl.col("price").is_not_null())
     _check_prices(columns.STOCK_SPOT, spot)
+    _check_previous(columns.STOCK_SPOT, spot)
     return _table(STOCK_QUOTES, spot.with_columns(date=pl.lit(day), time=pl.lit(moment).cast(MOMENT)))
 
 
@@ -201,11 +189,17 @@ def _check_prices(call: Call, frame: pl.DataFrame) -> None:
     least, most = low * (volume - SHARES_PER_LOT) * 0.998, high * (volume + SHARES_PER_LOT) * 1.002
     outside = ~pl.col("amount").is_between(least, most)
     refuse(call, frame, outside, "amount / volume outside low to high, so a unit has changed", TOLERANCE)
-    refuse(call, frame, _change_contradicts(), "change_pct is not price / prev_close - 1", TOLERANCE)
+    refuse(call, frame, change_contradicts(), "change_pct is not price / prev_close - 1", TOLERANCE)
     refuse(call, frame, pl.col("change_pct").abs() > _WIDEST, f"a change beyond {_WIDEST} %", TOLERANCE)
 
 
-def _change_contradicts() -> pl.Expr:
+def _check_previous(call: Call, frame: pl.DataFrame) -> None:
+    """Refuse a list in which many stocks with a price have no previous close: their ratios would be unknown."""
+    refuse(call, frame, pl.col("prev_close").is_null(), "a price without a previous close", TOLERANCE)
+
+
+def change_contradicts() -> pl.Expr:
+    """Return the expression that is true where the stated change is not that of price and previous close."""
     return ((pl.col("price") / pl.col("prev_close") - 1) * 100 - pl.col("change_pct")).abs() > 0.02
 
 

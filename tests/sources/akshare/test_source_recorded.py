@@ -74,11 +74,13 @@ def test_a_recorded_whole_market_gives_the_official_bars(
     rows = recorded(shared_data, "eastmoney_clist_whole_market_20230222.json")
     market = Market.small(RECORDED_DAY)
     # The recording lacks the keys that its client did not ask for: names, percentages and moments.
+    changes = ["-" if row["f2"] == "-" else round((row["f2"] / row["f18"] - 1) * 100, 2) for row in rows]
+    first_day = ["N" if change != "-" and change > 31 else "" for change in changes]  # a new stock's name is marked
     filled = [
-        row
-        | {"f14": "某股", "f8": "-", "f3": "-" if row["f2"] == "-" else round((row["f2"] / row["f18"] - 1) * 100, 2)}
-        for row in rows
+        row | {"f14": f"{mark}某股", "f8": "-", "f3": change}
+        for row, change, mark in zip(rows, changes, first_day, strict=True)
     ]
+    assert first_day.count("N") == 1  # 001225 rose by the 44 % of a first day under the rules of then
     official = baostock.filter(date=RECORDED_DAY)
     codes = pl.DataFrame({"code": [row["f12"] for row in rows if row["f2"] != "-"]}).select(
         symbol=normalise_expr("code")
