@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
 from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import heat_map
+from mystocks_dagster.api.pages.compression import compressed, compressed_file
 from mystocks_dagster.api.pages.site import Form, Site, day_of, language_of, project_of, redirect
 from mystocks_dagster.errors import InvalidParams, MyStocksError
 from mystocks_dagster.market.catalogue.registry import CATALOGUE
@@ -66,8 +67,8 @@ def _register_overview(router: APIRouter, site: Site) -> None:
         return JSONResponse([{"symbol": match.symbol, "name": match.name} for match in matches])
 
     @router.get("/-/lightweight-charts.js")
-    def chart_library() -> Response:
-        return FileResponse(_library(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
+    def chart_library(request: Request) -> Response:
+        return compressed_file(request, _library(), "text/javascript", {"Cache-Control": "max-age=86400"})
 
 
 def _register_screen(router: APIRouter, site: Site) -> None:
@@ -120,7 +121,7 @@ def _register_security(router: APIRouter, site: Site) -> None:
             return JSONResponse(
                 {"message": catalogue.translate(str(error), language_of(request))}, status_of(error, request.method)
             )
-        return JSONResponse(drawn.to_json())
+        return compressed(request, bytes(JSONResponse(drawn.to_json()).body), "application/json")
 
 
 def _is_exact(security: "Security", text: str) -> bool:
