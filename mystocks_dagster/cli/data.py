@@ -39,9 +39,10 @@ app = typer.Typer(
 
 def register(parent: typer.Typer) -> None:
     """Add the commands under `data`."""
-    from mystocks_dagster.cli import data_actions, data_export, data_gaps, data_migrate, data_truth
+    from mystocks_dagster.cli import data_actions, data_describe, data_export, data_gaps, data_migrate, data_truth
 
     data_actions.register(app)
+    data_describe.register(app)
     data_export.register(app)
     data_gaps.register(app)
     data_migrate.register(app)
@@ -81,12 +82,11 @@ def _size(count: int) -> str:
 
 
 def _table_json(summary: Any) -> dict[str, Any]:
-    updated = summary.updated and summary.updated.isoformat()
     return {
         "table": summary.table,
         "rows": summary.rows,
         "bytes": summary.bytes,
-        "updated": updated,
+        "updated": summary.updated and summary.updated.isoformat(),
         "trouble": summary.trouble,
     }
 

@@ -39,7 +39,12 @@ def chart(
     ] = 120,
     picture: Annotated[
         Path | None,
-        typer.Option("--svg", help="Write the chart as an SVG picture into this file, in place of drawing."),
+        typer.Option(
+            "--picture",
+            "--svg",
+            "--png",
+            help="Write the chart into this file, in place of drawing: a PNG if its name ends with .png, else an SVG.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -123,14 +128,15 @@ def _write(found: Any, bars: "list[Bar]", file: Path) -> None:
     Raises:
         InvalidParams: The file cannot be written.
     """
-    from mystocks_dagster.cli.candle_picture import svg
+    from mystocks_dagster.cli.candle_picture import png, svg
 
     text = svg(bars, f"{found.security.name} {found.security.symbol}  {found.period}, {_adjustment(found)}")
+    content = png(text) if file.suffix.lower() == ".png" else text.encode()
     try:
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(content)
     except OSError as error:
         raise InvalidParams(f"{file} cannot be written: {error.strerror}. Choose another file.") from None
-    console.print(f"wrote {escape(str(file))}: {len(text.encode()) / 1e3:,.0f} kB")
+    console.print(f"wrote {escape(str(file))}: {len(content) / 1e3:,.0f} kB")
 
 
 def _adjustment(found: Any) -> str:

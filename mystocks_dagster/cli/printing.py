@@ -16,11 +16,12 @@ from rich.text import Text
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.settings import terminal_language
 from mystocks_dagster.tags import State
-from mystocks_dagster.texts import catalogue
+from mystocks_dagster.texts import catalogue, declarations
 
 __all__ = [
     "coloured",
     "console",
+    "declared",
     "end_quietly",
     "errors",
     "escape",
@@ -56,10 +57,20 @@ _NUMBER = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?|nan|-?inf")
 
 def translate(text: str) -> str:
     """Return what the program says in the language of the terminal; in English if that cannot be known."""
+    return catalogue.translate(text, language())
+
+
+def declared(text: str) -> str:
+    """Return a unit or a description of a table, an indicator or a strategy in the language of the terminal."""
+    return declarations.declared(text, language())
+
+
+def language() -> str:
+    """Return the language of the terminal, `zh` or `en`; English if that cannot be known."""
     try:
-        return catalogue.translate(text, terminal_language())
+        return terminal_language()
     except SettingsError:
-        return text
+        return "en"
 
 
 class Output(Console):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.printing import console, escape, print_json, print_table, translate
+from mystocks_dagster.cli.printing import console, declared, escape, print_json, print_table, translate
 from mystocks_dagster.settings import Settings
 
 Name = Annotated[str, typer.Argument(help="Name of a strategy.")]
@@ -37,14 +37,16 @@ def list_strategies(json: Json = False) -> None:
         (
             definition.name,
             "indicator" if definition.outputs else "strategy",
-            definition.summary,
+            declared(definition.summary),
             ", ".join(definition.fields),
             "no" if definition.lookback is None else f"{definition.lookback} bars",
             "" if definition.shipped else f"{definition.file.name}:{definition.line}",
         )
         for definition in definitions()
     ]
-    print_table(("name", "kind", "what it does", "parameters", "incremental", "file"), rows)
+    print_table(
+        ("name", "kind", "what it does", "parameters", "incremental", "file"), rows, said=("kind", "incremental")
+    )
     for problem in [*problems(), *indicator_problems()]:
         console.print(translate(str(problem)), style="red", markup=False)
 
@@ -61,14 +63,18 @@ def show(name: Name, json: Json = False) -> None:
     if json:
         print_json(described)
         return
-    console.print(described["doc"], markup=False)
-    console.print(f"\nreads: {', '.join(described['reads'])}", markup=False)
+    console.print(declared(described["doc"]), markup=False)
+    console.print(f"\nreads: {escape(', '.join(described['reads']))}")
     lookback = described["lookback"]
     text = f"a new day reads the last {lookback} bars" if lookback is not None else "every run reads the whole history"
-    console.print(text, markup=False)
-    console.print(f"file: {described['file']}:{described['line']}", markup=False)
+    console.print(text)
+    console.print(f"file: {escape(described['file'])}:{described['line']}")
     if described["params"]:
-        print_table(("parameter", "type", "default", "values", "meaning"), map(_row, described["params"].items()))
+        print_table(
+            ("parameter", "type", "default", "values", "meaning"),
+            map(_row, described["params"].items()),
+            said=("type",),
+        )
 
 
 @strategies.command()
@@ -127,7 +133,7 @@ def _row(item: tuple[str, dict[str, Any]]) -> tuple[str, str, str, str, str]:
     return (
         name,
         str(schema.get("type", "")),
-        str(schema.get("default", "required")),
+        str(schema["default"]) if "default" in schema else translate("required"),
         bounds(schema),
-        str(schema.get("description", "")),
+        declared(str(schema.get("description", ""))),
     )

@@ -1,5 +1,6 @@
 """The table that a dataset file declares: its columns with their types, and its value rules."""
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -42,6 +43,8 @@ UNITS: Mapping[ColumnType, str] = MappingProxyType(
         "moment": "moment in Shanghai",
     }
 )
+#: A Chinese heading, but not one of two parts: 股东户数-本次.
+_CHINESE_LABEL = re.compile("[^-]*[\u4e00-\u9fff][^-]*")
 #: The day column of every table by trading day.
 DATE = "date"
 
@@ -82,7 +85,8 @@ def declared_table(name: str, spec: DatasetFile) -> Table:
 def _column(name: str, column: ColumnSpec) -> Column:
     kind = column.type or "text"
     unit = column.unit or ("trading day in Shanghai" if name == DATE else UNITS.get(kind, ""))
-    return Column(name, DTYPES[kind], unit, column.optional)
+    label = next((source for source in column.source if _CHINESE_LABEL.fullmatch(source)), "")
+    return Column(name, DTYPES[kind], unit, column.optional, label)
 
 
 def _type_in(table: Table | None, name: str) -> ColumnType:

@@ -26,12 +26,18 @@ Origin = Literal["source", "snapshot", "computed"]
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its type, its unit or meaning in words, and whether it may be null."""
+    """A column: its type, its unit or meaning in words, and whether it may be null.
+
+    Attributes:
+        label: What the source of a dataset file calls it, if that is Chinese; the columns of this package have their
+            Chinese names in `texts/zh/declared/column_names.json`.
+    """
 
     name: str
     dtype: pl.DataType | type[pl.DataType]
     unit: str
     null: bool = False
+    label: str = ""
 
 
 #: The origin of a row, which the lake stores with each row of a table from outside.

@@ -9,7 +9,7 @@ from mystocks_dagster.strategies.registry import strategies
 
 PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
 BEGIN, END = "<!-- strategies -->\n", "<!-- end of strategies -->\n"
-_SIGNS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+_SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
 def strategies_markdown() -> str:
@@ -22,7 +22,7 @@ def bounds(schema: dict[str, Any]) -> str:
     """Return the values that a parameter may have, from its JSON schema."""
     if choices := schema.get("enum"):
         return ", ".join(map(str, choices))
-    return " ".join(f"{sign} {schema[key]}" for key, sign in _SIGNS.items() if key in schema)
+    return ", ".join(f"{sign} {schema[key]}" for key, sign in _SIGNS.items() if key in schema)
 
 
 def _lines(definition: Definition) -> Iterator[str]:

@@ -25,6 +25,8 @@ _WORD = re.compile(r"\w+")
 #: A word that touches no value, which a NUL character stands for.
 _WHOLE_WORD = re.compile(r"(?<![\w\0])(\w+)(?![\w\0])")
 _BRACKET = re.compile("[()]")
+#: Names with commas between them; a number, a part of JSON or of a path does not begin or end one.
+_LIST = re.compile(r"[^\s,;()\[\]{}\"']+(?:, [^\s,;()\[\]{}\"']+)+")
 _CHINESE_END = re.compile(r"[\u3000-\u303f\uff00-\uff5e]\Z")
 #: The mark between two texts, in Chinese.
 _MARKS = {".": "。", ",": "，", ";": "；", ":": "："}
@@ -173,6 +175,8 @@ def _value(text: str, *, word: bool) -> _Reading:
     bare = text.strip()
     if not (word or " " in bare):
         return _Reading(0, text)
+    if _LIST.fullmatch(bare):
+        return _Reading(0, text.replace(", ", "、"))
     return (_reading_of_lines(bare) if _LINE_END in bare else _reading(bare))._replace(chinese=_translated(text))
 
 

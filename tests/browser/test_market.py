@@ -117,6 +117,7 @@ def test_the_chart_draws_candles_indicators_and_answers_the_pointer(api: Api, pa
     visit(page, api, "/market/600000.SH?lang=zh")
     panes = page.locator(".pane")
     expect(panes).to_have_count(2)  # candles with averages, and MACD
+    expect(page.locator("#chart")).to_have_attribute("data-whole", "true")  # the older bars came after the newest
     red, green = 0xC8202B, 0x0F7A4D
     assert {red, green} <= {*panes.first.evaluate(COLOURS)}
     legend = panes.first.locator(".legend")
@@ -131,6 +132,13 @@ def test_the_chart_draws_candles_indicators_and_answers_the_pointer(api: Api, pa
     expect(page.get_by_role("button", name="月线")).to_have_attribute("aria-pressed", "true")
     expect(legend).to_contain_text("开盘")
     assert faults == []
+
+
+def test_on_a_phone_the_shipped_tasks_are_a_short_list(api: Api, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 900})
+    visit(page, api, "/tasks?lang=zh")
+    assert page.locator("tbody tr").count() >= 20
+    assert page.evaluate("document.documentElement.scrollHeight") < 3000
 
 
 def test_a_name_is_typed_and_leads_to_its_chart(api: Api, page: Page) -> None:

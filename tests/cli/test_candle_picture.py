@@ -1,5 +1,8 @@
 """The SVG of a chart: each candle stands at its prices, in the colours that people in China read."""
 
+import struct
+import zlib
+from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
@@ -7,7 +10,7 @@ from cli.test_candles import PRICES, bars
 from support.commands import Commands
 from support.small_market import small_lake
 
-from mystocks_dagster.cli.candle_picture import svg
+from mystocks_dagster.cli.candle_picture import png, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -38,6 +41,42 @@ def test_a_stock_that_never_moved_and_a_name_with_brackets_are_drawn() -> None:
     assert ElementTree.fromstring(text).find(f"{SVG}title").text == "<b> & x"
 
 
+def pixels(content: bytes) -> tuple[int, int, list[bytes]]:
+    """Return width and height of a PNG of four bytes a pixel, and its rows, by the rules of the PNG specification."""
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    place, packed, size = 8, b"", (0, 0)
+    while place < len(content):
+        length, kind = struct.unpack(">I4s", content[place : place + 8])
+        chunk = content[place + 8 : place + 8 + length]
+        if kind == b"IHDR":
+            size = struct.unpack(">II", chunk[:8])
+            assert chunk[8:] == bytes((8, 6, 0, 0, 0))  # eight bits, with transparency, not interlaced
+        packed += chunk if kind == b"IDAT" else b""
+        place += length + 12
+    rows, before, data = [], bytes(4 * size[0]), zlib.decompress(packed)
+    for start in range(0, len(data), 4 * size[0] + 1):
+        row = bytearray(data[start + 1 : start + 1 + 4 * size[0]])
+        for i, up in enumerate(before if (rule := data[start]) else b""):
+            left, corner = (row[i - 4], before[i - 4]) if i > 3 else (0, 0)
+            distances = ((abs(left + up - corner - value), value) for value in (left, up, corner))
+            nearest = min(distances, key=lambda pair: pair[0])[1]
+            row[i] = (row[i] + (0, left, up, (left + up) // 2, nearest)[rule]) % 256
+        before = bytes(row)
+        rows.append(before)
+    return *size, rows
+
+
+def test_a_png_has_the_candles_in_their_colours() -> None:
+    small = svg(bars(PRICES, (8, 16, 0)), "x").replace('width="960" height="540"', 'width="96" height="54"', 1)
+    assert 'width="96"' in small
+    width, height, rows = pixels(png(small))
+    assert (width, height, len(rows)) == (192, 108, 108)
+    counts = Counter(row[i : i + 3].hex() for row in rows for i in range(0, len(row), 4))
+    assert counts["c8202b"] > 200  # the body of the rise
+    assert counts["0f7a4d"] > 200
+    assert counts["ffffff"] > width * height / 2
+
+
 @pytest.mark.slow
 def test_a_chart_is_written_as_a_picture(cli: Commands) -> None:
     small_lake(cli.folder.root / "data")
@@ -45,4 +84,7 @@ def test_a_chart_is_written_as_a_picture(cli: Commands) -> None:
     text = (cli.folder.root / "maotai.svg").read_text(encoding="utf-8")
     assert "贵州茅台 600519.SH" in text
     assert text.count('class="candle"') == len(cli.json("chart", "gzmt", "--adjust", "none")["bars"])
+    assert "wrote maotai.png" in cli("chart", "gzmt", "--adjust", "none", "--png", "maotai.png")
+    content = (cli.folder.root / "maotai.png").read_bytes()
+    assert struct.unpack(">II", content[16:24]) == (1920, 1080)
     assert "cannot be written" in cli("chart", "gzmt", "--adjust", "none", "--svg", "nowhere/x.svg", code=1)

@@ -204,3 +204,19 @@ def test_a_table_is_exported_once_and_replaced_only_with_force(mystocks: Command
     assert out.read_text(encoding="utf-8-sig").splitlines()[1].startswith("600000.SH,2025-01-03,9.0")
     assert "has no such rows" in mystocks(*one, "--end", "2025-01-01", code=1)
     assert "no table 'bars'" in mystocks("data", "export", "bars", str(out), "--force", code=1)
+
+
+def test_the_columns_of_a_table_are_explained_in_the_language_of_the_terminal(
+    mystocks: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "shares (not lots); 0 when suspended" in mystocks("data", "describe", "daily_bars")
+    assert "one symbol on one trading day" in mystocks("data", "describe", "daily_bars")
+    monkeypatch.setenv("MYSTOCKS_LANG", "zh")
+    told = mystocks("data", "describe", "daily_bars")
+    assert "股（不是手）；停牌日为 0" in told
+    assert "主键： symbol, date" in told
+    assert "融资融券明细" in mystocks("data", "describe")
+    columns = {one["column"]: one for one in mystocks.json("data", "describe", "margin")["columns"]}
+    assert columns["margin_balance"]["title"] == "融资余额"
+    assert columns["margin_balance"]["unit"] == "CNY"
+    assert "daily_bars" in mystocks("data", "describe", "daily_bar", code=1)

@@ -16,6 +16,10 @@ import mystocks_dagster
 from mystocks_dagster import tasks
 from mystocks_dagster.cli.help import paragraphs, parts_of
 from mystocks_dagster.cli.main import app, register_all
+from mystocks_dagster.datasets.declared_table import UNITS
+from mystocks_dagster.market.catalogue.registry import CATALOGUE
+from mystocks_dagster.market.tables import BUILT_IN, TABLES
+from mystocks_dagster.strategies.registry import strategies
 from mystocks_dagster.taskfile.signature import params_model
 
 PACKAGE = Path(mystocks_dagster.__file__).parent
@@ -154,6 +158,31 @@ def helps() -> set[str]:
     models = (params_model(function) for function in _task_functions())
     described = {info.description for model in models if model for info in model.model_fields.values()}
     return {text for text in texts | described if text and not text.startswith("Example: ")}
+
+
+@cache
+def rules() -> set[str]:
+    """Return what the tables of this package say about rows and days that break a rule."""
+    tables = TABLES.values()
+    said = {text for table in tables for rule in table.rules for text in (rule.reason, rule.remedy)}
+    return {text for text in said | {check.fails_if for table in tables for check in table.checks} if text}
+
+
+@cache
+def declarations() -> set[str]:
+    """Return the units and meanings of columns, what a row stands for, and what indicators and strategies do."""
+    columns = {column.unit for table in TABLES.values() for column in table.stored.columns} | set(UNITS.values())
+    grains = {table.grain for table in BUILT_IN.values()}
+    catalogue = {
+        text
+        for entry in CATALOGUE.values()
+        for text in (entry.about, entry.note, entry.unit, *(parameter.about for parameter in entry.parameters))
+    }
+    shipped = [definition for definition in strategies().values() if definition.shipped]
+    docs = {" ".join(part.split()) for one in shipped for part in (one.summary, *one.doc.split("\n\n"))}
+    models = [one.model.model_fields.values() for one in shipped]
+    described = {field.description for fields in models for field in fields}
+    return {text for text in columns | grains | catalogue | docs | described if text}
 
 
 def _task_functions() -> Iterator[Callable[..., object]]:

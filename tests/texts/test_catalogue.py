@@ -5,13 +5,15 @@ import re
 from pathlib import Path
 
 import pytest
-from support.spoken import PACKAGE, helps, spoken
+from support.spoken import PACKAGE, helps, rules, spoken
 
 from mystocks_dagster.texts.catalogue import entries, translate
 
 FILES = sorted((PACKAGE / "texts" / "zh").glob("*.json"))
 #: Words of tables, states and typer, which stand alone: no text of the source code shows that they are said.
 WORDS = json.loads((PACKAGE / "texts" / "zh" / "words.json").read_text(encoding="utf-8"))
+#: The forms of rules that many columns share; their texts are made from the columns' names.
+RULE_FORMS = ("{0} is NaN or infinite", "{0}: a price is 0 or below")
 #: Texts that wait for their Chinese; this set only becomes smaller.
 ENGLISH_ONLY: frozenset[str] = frozenset()
 PLACE = re.compile(r"\{(\d+)\}")
@@ -50,8 +52,13 @@ def test_the_help_of_every_command_and_parameter_is_in_chinese():
 
 
 @pytest.mark.slow
+def test_the_rules_of_every_table_are_in_chinese():
+    assert sorted(rule for rule in rules() if translate(rule, "zh") == rule) == []
+
+
+@pytest.mark.slow
 def test_no_translation_is_left_of_a_text_that_is_gone():
-    said = {*spoken(), *WORDS}
+    said = {*spoken(), *WORDS, *rules(), *RULE_FORMS}
     assert [text for text in entries() if text not in said and plain(text) not in helps()] == []
 
 

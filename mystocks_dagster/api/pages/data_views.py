@@ -155,4 +155,4 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
-    return f"{value}"
+    return f"{value}".lower() if isinstance(value, bool) else f"{value}"

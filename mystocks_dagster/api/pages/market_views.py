@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
 from mystocks_dagster.api.error_responses import status_of
 from mystocks_dagster.api.pages import heat_map
+from mystocks_dagster.api.pages.compression import compressed, compressed_file
 from mystocks_dagster.api.pages.site import Form, Site, day_of, language_of, project_of, redirect
 from mystocks_dagster.errors import InvalidParams, MyStocksError
 from mystocks_dagster.market.catalogue.registry import CATALOGUE
+from mystocks_dagster.market.formulas.bars import BARS
+from mystocks_dagster.market.formulas.functions import FUNCTIONS
 from mystocks_dagster.market.symbols import normalise
 from mystocks_dagster.project.market_view.options import ADJUSTMENTS, PERIODS, USUAL, Adjustment, Period
 from mystocks_dagster.texts import catalogue
@@ -24,6 +27,13 @@ if TYPE_CHECKING:  # polars takes 0.4 s to import
 #: Symbols that the page of a screen lists.
 _MOST_PASSED = 300
 _EXAMPLE = "CROSS(MA(C,5),MA(C,20)) AND V>2*MA(V,5)"
+#: What the page of a screen says besides its result; functions that look ahead are refused there.
+_REFERENCE = {
+    "periods": PERIODS,
+    "bars": tuple(BARS.values()),
+    "functions": tuple(function for function in FUNCTIONS.values() if not function.looks_ahead),
+    "catalogue": tuple(CATALOGUE.values()),
+}
 #: Matches of a search that the page lists.
 _MATCHES = 50
 _SYMBOL = re.compile(r"[0-9]{6}\.(SH|SZ|BJ)")
@@ -57,21 +67,19 @@ def _register_overview(router: APIRouter, site: Site) -> None:
         return JSONResponse([{"symbol": match.symbol, "name": match.name} for match in matches])
 
     @router.get("/-/lightweight-charts.js")
-    def chart_library() -> Response:
-        return FileResponse(_library(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
+    def chart_library(request: Request) -> Response:
+        return compressed_file(request, _library(), "text/javascript", {"Cache-Control": "max-age=86400"})
 
 
 def _register_screen(router: APIRouter, site: Site) -> None:
     @router.get("/-/screen")
     def ask_screen(request: Request) -> Response:
-        return site.render(
-            request, "screen.html", formula=_EXAMPLE, day="", period="daily", periods=PERIODS, result=None
-        )
+        return site.render(request, "screen.html", formula=_EXAMPLE, day="", period="daily", result=None, **_REFERENCE)
 
     @router.post("/-/screen")
     def screen(request: Request, form: Form) -> Response:
         text, day, period = form.get("formula", ""), form.get("day", ""), form.get("period", "daily")
-        shown = {"formula": text, "day": day, "period": period, "periods": PERIODS}
+        shown = {"formula": text, "day": day, "period": period, **_REFERENCE}
         try:
             if period not in PERIODS:
                 raise InvalidParams(f"{period!r} is not a period; choose {', '.join(PERIODS)}.")
@@ -113,7 +121,7 @@ def _register_security(router: APIRouter, site: Site) -> None:
             return JSONResponse(
                 {"message": catalogue.translate(str(error), language_of(request))}, status_of(error, request.method)
             )
-        return JSONResponse(drawn.to_json())
+        return compressed(request, bytes(JSONResponse(drawn.to_json()).body), "application/json")
 
 
 def _is_exact(security: "Security", text: str) -> bool:
@@ -129,7 +137,7 @@ def _security_values(request: Request, symbol: str) -> dict[str, Any]:
         "security": security,
         "bars": bars,
         "records": market.records(symbol) if security.kind == "stock" else {},
-        "indicators": {name: entry.title for name, entry in CATALOGUE.items()},
+        "indicators": CATALOGUE,
         "usual": ("MA", "MACD", "KDJ", "RSI", "BOLL", "VOL"),
         "periods": PERIODS,
         "adjustments": ADJUSTMENTS,

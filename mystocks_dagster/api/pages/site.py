@@ -30,7 +30,7 @@ from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.taskfile import last_good
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.yaml.dump import text_of
-from mystocks_dagster.texts import catalogue
+from mystocks_dagster.texts import catalogue, declarations
 
 _HEADERS = {"Content-Security-Policy": PAGES_POLICY, "Vary": "Accept-Language, Cookie"}
 #: Entries of the navigation besides the start page and Dagster: path and key of its text.
@@ -90,6 +90,10 @@ def _shared_values(request: Request, language: languages.Language, error: MyStoc
     return {
         "t": translations.translator(language),
         "translate": lambda text: catalogue.translate(str(text), language),
+        "declared": lambda text: declarations.declared(text, language),
+        "column_name": lambda table, column: declarations.column_name(table, column.name, column.label, language),
+        "table_name": lambda name: _table_name(name, language),
+        "listed": lambda values: translations.translator(language)("list_mark").join(values),
         "amount": lambda value: number_format.amount(value, language),
         "percent": number_format.percent,
         "price": number_format.price,
@@ -110,6 +114,13 @@ def _shared_values(request: Request, language: languages.Language, error: MyStoc
         "address_in": lambda language: _address_in(request, language),
         "page_address": lambda number: f"?{urlencode({**request.query_params, 'done': '', 'page': number})}",
     }
+
+
+def _table_name(name: str, language: languages.Language) -> str:
+    """Return the Chinese name of a table; in English, and of an unknown table, its name."""
+    from mystocks_dagster.market.tables import TABLES  # polars takes 0.4 s to import
+
+    return TABLES[name].title if language == "zh" and name in TABLES else name
 
 
 def _room(path: str) -> str:

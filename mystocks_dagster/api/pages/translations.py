@@ -38,7 +38,7 @@ _WORDS: dict[str, Words] = {
     "name": ("名称", "Name"),
     "type": ("类型", "Type"),
     "kind_group": ("任务组", "Group"),
-    "task_count": ("任务数：{count}", "Tasks: {count}"),
+    "task_count": ("{count} 个任务", "Tasks: {count}"),
     "switch": ("开关", "Switch"),
     "next_run": ("下次运行", "Next run"),
     "last_status": ("最近状态", "Last status"),

@@ -21,7 +21,7 @@ def test_a_switch_is_turned_for_all_that_are_selected(browser: TestClient) -> No
 def test_what_is_refused_is_said_and_the_others_are_done(browser: TestClient) -> None:
     page = browser.post("/tasks/-/batch", data={"do": "off", "pick.load": "on", "pick.report": "on"})
     assert "已处理 1 项，其余未处理" in page.text
-    assert re.search(r"<p>report: .*没有调度", html.unescape(page.text))
+    assert re.search(r"<p>report：.*没有调度", html.unescape(page.text))
     assert 'class="switch is-off"' in page.text
     page = browser.post("/tasks/-/batch", data={"do": "start", "pick.load": "on"}).text
     assert "没有存活的守护进程" in page

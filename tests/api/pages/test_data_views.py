@@ -33,7 +33,7 @@ def test_the_heat_map_has_a_cell_for_each_day_and_the_missing_one_leads_to_its_p
     page = browser.get("/data").text
     assert 'class="day-complete"' in page
     assert f'href="/data/daily_bars?day={FRIDAY}"' in page
-    assert "daily_bars 2026-11-20 缺失" in page
+    assert "日线行情（不复权） 2026-11-20 缺失" in page
     detail = browser.get(f"/data/daily_bars?day={FRIDAY}").text
     assert "2026-11-20：缺失" in detail
 
@@ -41,7 +41,8 @@ def test_the_heat_map_has_a_cell_for_each_day_and_the_missing_one_leads_to_its_p
 @pytest.mark.usefixtures("filled")
 def test_a_table_has_its_columns_with_units_and_its_newest_rows(browser: TestClient) -> None:
     page = browser.get("/data/daily_bars").text
-    assert "shares (not lots); 0 when suspended" in page
+    assert "成交量</td><td>股（不是手）；停牌日为 0" in page
+    assert "shares (not lots); 0 when suspended" in browser.get("/data/daily_bars?lang=en").text
     assert "300750.SZ" in page
     assert browser.get("/data/no_such_table").status_code == 404
 

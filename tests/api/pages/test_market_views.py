@@ -97,6 +97,18 @@ def test_the_chart_library_comes_from_its_package(browser: TestClient) -> None:
     answer = browser.get("/market/-/lightweight-charts.js")
     assert answer.headers["content-type"].startswith("text/javascript")
     assert "Apache License 2.0" in answer.text[:400]
+    bare = browser.get("/market/-/lightweight-charts.js", headers={"accept-encoding": "identity"})
+    assert int(answer.headers["content-length"]) < int(bare.headers["content-length"]) / 3
+    assert answer.text == bare.text
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_chart_is_compressed_for_a_browser_and_plain_for_a_program_that_cannot_read_it(browser: TestClient) -> None:
+    zipped = browser.get("/market/600519.SH/chart.json?adjustment=none")
+    plain = browser.get("/market/600519.SH/chart.json?adjustment=none", headers={"accept-encoding": "identity"})
+    assert (zipped.headers["content-encoding"], plain.headers.get("content-encoding")) == ("gzip", None)
+    assert zipped.headers["vary"] == "Accept-Encoding"
+    assert zipped.json() == plain.json()
 
 
 @pytest.mark.usefixtures("filled")

@@ -18,7 +18,9 @@
   const root = document.getElementById("chart");
   if (!root || !window.LightweightCharts) return;
   const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
+  const shades = new Map();
+  // Asked once for each drawing, not once for each bar: the browser computes its styles again for each question.
+  const colour = (name) => shades.get(name) ?? shades.set(name, style.getPropertyValue(name).trim()).get(name);
   const lines = ["#b8860b", "#3b6fd8", "#9b3fb5", "#2a8f8f", "#c0562f", "#5f6b7a"];
   const words = JSON.parse(root.dataset.words);
   const chinese = root.dataset.language === "zh";
@@ -26,8 +28,11 @@
   const message = root.querySelector(".state");
   const chosen = { period: "daily", adjustment: "qfq", indicators: new Set(["MA", "MACD"]), marks: new Set(["ex"]), formula: "" };
   if (root.dataset.backtest) chosen.marks.add("trades");
+  const FIRST_BARS = 500;
+  let asked = 0;
   let charts = [];
   let data = null;
+  let place = new Map();
 
   const short = (value) => {
     if (value === null || value === undefined) return "–";
@@ -35,8 +40,9 @@
     const [size, word] = units.find(([unit]) => Math.abs(value) >= unit) ?? [1, ""];
     return `${Number((value / size).toPrecision(4))}${word && " "}${word}`;
   };
+  const seconds = (day) => Date.UTC(day.slice(0, 4), day.slice(5, 7) - 1, day.slice(8, 10)) / 1000;
   const fixed = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
-  const points = (values) => data.dates.map((time, i) => (values[i] === null ? { time } : { time, value: values[i] }));
+  const points = (values) => data.times.map((time, i) => (values[i] === null ? { time } : { time, value: values[i] }));
 
   const options = () => ({
     autoSize: true,
@@ -58,45 +64,60 @@
     box.append(legend);
     panes.append(box);
     const chart = LightweightCharts.createChart(box, options());
-    charts.push({ chart, legend, series: [], parts: [] });
+    charts.push({ chart, legend, series: [], parts: [], fills: [] });
     return charts.at(-1);
   };
 
-  const line = (target, name, values, shade) => {
-    const series = target.chart.addLineSeries({ color: shade, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false });
-    series.setData(points(values));
+  // Its values are asked for whenever it is filled: first with the newest bars, then with all.
+  const add = (target, series, make) => {
     target.series.push(series);
+    target.fills.push(() => series.setData(make()));
+  };
+  const fill = () => {
+    place = new Map(data.times.map((time, i) => [time, i]));
+    charts.forEach(({ fills }) => fills.forEach((one) => one()));
+    charts[0].series[0].setMarkers(markers());
+  };
+
+  const line = (target, name, values, shade) => {
     target.parts.push({ name, values, shade });
+    const series = target.chart.addLineSeries({ color: shade, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false });
+    add(target, series, () => points(values()));
   };
 
   const bars = (target, name, values) => {
     const series = target.chart.addHistogramSeries({ priceLineVisible: false, lastValueVisible: false });
-    series.setData(data.dates.map((time, i) => (values[i] === null ? { time } : { time, value: values[i], color: values[i] >= 0 ? colour("--up") : colour("--down") })));
-    target.series.push(series);
+    const [up, down] = [colour("--up"), colour("--down")];
     target.parts.push({ name, values, shade: colour("--quiet") });
+    add(target, series, () => {
+      const own = values();
+      return data.times.map((time, i) => (own[i] === null ? { time } : { time, value: own[i], color: own[i] >= 0 ? up : down }));
+    });
   };
 
   const draw = () => {
     const range = charts[0]?.chart.timeScale().getVisibleLogicalRange();
     charts.forEach(({ chart }) => chart.remove());
     charts = [];
+    shades.clear();
     panes.replaceChildren();
     const main = pane(`${data.name} ${data.symbol}`);
     const candles = main.chart.addCandlestickSeries({ upColor: colour("--page"), borderUpColor: colour("--up"), wickUpColor: colour("--up"), downColor: colour("--down"), borderDownColor: colour("--down"), wickDownColor: colour("--down"), priceLineVisible: false });
-    candles.setData(data.dates.map((time, i) => ({ time, open: data.open[i], high: data.high[i], low: data.low[i], close: data.close[i] })));
     candles.priceScale().applyOptions({ scaleMargins: { top: 0.12, bottom: 0.22 } });
-    main.series.push(candles);
+    add(main, candles, () => data.times.map((time, i) => ({ time, open: data.open[i], high: data.high[i], low: data.low[i], close: data.close[i] })));
     const volume = main.chart.addHistogramSeries({ priceScaleId: "volume", priceFormat: { type: "volume" }, priceLineVisible: false, lastValueVisible: false });
-    volume.setData(data.dates.map((time, i) => ({ time, value: data.volume[i] ?? 0, color: `${data.close[i] >= data.open[i] ? colour("--up") : colour("--down")}88` })));
+    const [rise, fall] = [`${colour("--up")}88`, `${colour("--down")}88`];
+    main.fills.push(() => volume.setData(data.times.map((time, i) => ({ time, value: data.volume[i] ?? 0, color: data.close[i] >= data.open[i] ? rise : fall }))));
     main.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     for (const [name, { overlay, columns }] of Object.entries(data.indicators)) {
       const target = overlay ? main : pane(name);
-      Object.entries(columns).forEach(([column, values], i) => {
+      Object.keys(columns).forEach((column, i) => {
+        const values = () => data.indicators[name].columns[column];
         if (column === "macd") bars(target, column, values);
         else line(target, column, values, lines[(overlay ? main.parts.length : i) % lines.length]);
       });
     }
-    candles.setMarkers(markers());
+    fill();
     follow();
     if (range) charts[0].chart.timeScale().setVisibleLogicalRange(range);
     else charts[0].chart.timeScale().setVisibleLogicalRange({ from: data.dates.length - 160, to: data.dates.length + 3 });
@@ -107,14 +128,14 @@
     const shown = data.marks.filter(({ kind }) => (kind === "ex" ? chosen.marks.has("ex") : kind === "buy" || kind === "sell" ? chosen.marks.has("signals") : chosen.marks.has("trades")));
     return shown.map(({ date, kind, text }) => {
       const buys = kind === "buy" || kind === "bought";
-      if (kind === "ex") return { time: date, position: "aboveBar", shape: "circle", color: "#b8860b", size: 0.5, text: text || "除" };
-      return { time: date, position: buys ? "belowBar" : "aboveBar", shape: buys ? "arrowUp" : "arrowDown", color: buys ? colour("--up") : colour("--down"), text };
+      const time = seconds(date);
+      if (kind === "ex") return { time, position: "aboveBar", shape: "circle", color: "#b8860b", size: 0.5, text: text || "除" };
+      return { time, position: buys ? "belowBar" : "aboveBar", shape: buys ? "arrowUp" : "arrowDown", color: buys ? colour("--up") : colour("--down"), text };
     });
   };
 
   // All panes show the same days and the same crosshair.
   const follow = () => {
-    const place = new Map(data.dates.map((time, i) => [time, i]));
     charts.forEach(({ chart }, i) => {
       chart.timeScale().applyOptions({ visible: i === charts.length - 1 });
       chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
@@ -140,7 +161,7 @@
       return span;
     };
     charts.forEach(({ legend, parts }, number) => {
-      const items = parts.map(({ name, values, shade }) => item(`${name.toUpperCase()} ${fixed(values[i])}`, shade));
+      const items = parts.map(({ name, values, shade }) => item(`${name.toUpperCase()} ${fixed(values()[i])}`, shade));
       if (number === 0) {
         const before = i ? data.close[i - 1] : null;
         const change = before ? (data.close[i] / before - 1) * 100 : null;
@@ -157,18 +178,41 @@
     });
   };
 
+  // The same chart with its newest bars only: they are what is seen first, and are drawn in a fraction of the time.
+  const newest = (whole, count) => {
+    const cut = (values) => values.slice(-count);
+    const columns = (all) => Object.fromEntries(Object.entries(all).map(([name, values]) => [name, cut(values)]));
+    const prices = columns(Object.fromEntries(["dates", "times", "open", "high", "low", "close", "volume", "amount"].map((name) => [name, whole[name]])));
+    const indicators = Object.fromEntries(Object.entries(whole.indicators).map(([name, own]) => [name, { ...own, columns: columns(own.columns) }]));
+    return { ...whole, ...prices, indicators, marks: whole.marks.filter(({ date }) => date >= prices.dates[0]) };
+  };
+  const extend = (whole) => {
+    const [scale, before] = [charts[0].chart.timeScale(), whole.dates.length - data.dates.length];
+    const range = scale.getVisibleLogicalRange();
+    data = whole;
+    fill();
+    if (range) scale.setVisibleLogicalRange({ from: range.from + before, to: range.to + before });
+    legends(data.dates.length - 1);
+    root.dataset.whole = "true";
+  };
+
   const load = async () => {
     const query = new URLSearchParams({ period: chosen.period, adjustment: chosen.adjustment, indicators: [...chosen.indicators].join(","), formula: chosen.formula, backtest: root.dataset.backtest });
-    const response = await fetch(`${root.dataset.source}?${query}`).catch(() => null);
+    const number = ++asked;
+    // The page asks for the first chart before this script is there.
+    const early = number === 1 ? document.querySelector('link[as="fetch"]')?.href : null;
+    const response = await fetch(early ?? `${root.dataset.source}?${query}`).catch(() => null);
     const body = await response?.json().catch(() => null);
     if (!response?.ok || !body) {
       message.textContent = root.dataset.failed + (body?.message ?? response?.status ?? "");
       return;
     }
-    data = body;
+    body.times = body.dates.map(seconds); // the chart library would read each text again for each line
+    data = charts.length || body.dates.length <= FIRST_BARS ? body : newest(body, FIRST_BARS);
     message.textContent = data.dates.length ? "" : root.dataset.empty;
     if (data.dates.length) draw();
     root.dataset.ready = "true";
+    if (data.dates.length) requestAnimationFrame(() => setTimeout(() => number === asked && data !== body && extend(body)));
   };
 
   root.querySelector(".tools").addEventListener("click", ({ target }) => {
