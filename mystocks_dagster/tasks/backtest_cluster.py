@@ -4,8 +4,9 @@ The market goes to each worker once, the trials in small parts. A part whose wor
 See docs/decisions/0069.
 """
 
+import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -40,19 +41,20 @@ def run_on_cluster(
 
     Raises:
         EngineUnavailable: The scheduler does not answer, it has no workers, or they were lost again and again.
-        EngineError: A worker has other versions than this machine, or lacks the package.
+        EngineError: A worker has other versions than this machine or lacks code, or certificates are missing here.
     """
     with _connected(address) as client:
         threads = _check_workers(client, address)
         size = max(1, len(trials) // (_PARTS * threads))
         parts = {first: trials[first : first + size] for first in range(0, len(trials), size)}
         finished: dict[int, list[dict[str, Any]]] = {}
-        for _ in range(_ROUNDS):
+        for number in range(_ROUNDS):
+            if number:
+                _check_workers(client, address)
             missing = {first: part for first, part in parts.items() if first not in finished}
             _compute(client, address, laboratory, missing, finished, done)
             if len(finished) == len(parts):
                 return [figures for first in sorted(finished) for figures in finished[first]]
-            client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
     raise EngineUnavailable(f"The engine {address} lost all of its workers {_ROUNDS} times. {_MEMORY}")
 
 
@@ -67,12 +69,16 @@ def _compute(
     """Compute parts, each on one worker, and add the figures of those that were not lost to `finished`."""
     from distributed import as_completed
 
-    market = client.scatter(laboratory, broadcast=True, hash=False)
+    try:
+        market = client.scatter(laboratory, broadcast=True, hash=False)
+    except OSError:  # a worker was lost meanwhile
+        return
     futures = {client.submit(_run_part, market, part, pure=False, retries=0): first for first, part in parts.items()}
     for future in as_completed(futures, loop=client.loop):
         if future.status == "error":
             raise _error(future, address)
-        if future.status == "finished":
+        # A future is cancelled when the market is lost, or its result before it is fetched.
+        with contextlib.suppress(CancelledError):
             finished[futures[future]] = future.result()
             done(sum(map(len, finished.values())))
 
@@ -94,7 +100,7 @@ def _error(future: "Future", address: str) -> Exception:
     return error
 
 
-@contextmanager
+@contextlib.contextmanager
 def _connected(address: str) -> Generator["Client"]:
     """Connect to the scheduler; at the end it forgets what was computed."""
     if find_spec("distributed") is None:
@@ -106,6 +112,11 @@ def _connected(address: str) -> Generator["Client"]:
 
     try:
         client = Client(address, timeout=_PATIENCE_SECONDS, set_as_default=False)
+    except TypeError as error:  # what distributed raises for tls:// without certificates
+        raise EngineError(
+            f"The engine {address} needs certificates, and none is configured here ({error}): docs/machines.md lists "
+            "the variables."
+        ) from None
     except (OSError, TimeoutError, RuntimeError, ValueError) as error:
         raise EngineUnavailable(
             f"The engine {address} (MYSTOCKS_ENGINE) does not answer: {error}. Start it: dask scheduler. Without "
@@ -124,6 +135,10 @@ def _check_workers(client: "Client", address: str) -> int:
         EngineUnavailable: There are no workers.
         EngineError: A worker has other versions.
     """
+    if client.status != "running":
+        raise EngineUnavailable(
+            f"The engine {address} is gone: its scheduler has ended. Start it again: dask scheduler"
+        )
     try:
         client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
     except TimeoutError:

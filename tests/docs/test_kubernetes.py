@@ -1,7 +1,10 @@
 """The manifests of deploy/kubernetes: by the published schemas, and as the rest of the repository has them."""
 
 import re
+import shutil
+import subprocess
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +33,22 @@ def one(kind: str) -> dict[str, Any]:
 def test_each_manifest_is_one_that_kubernetes_takes(manifest: dict[str, Any]) -> None:
     allowed(manifest)
     assert manifest["metadata"].get("namespace", "mystocks") == kustomization()["namespace"]
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl renders the folder; it is not installed")
+def test_what_kubectl_makes_of_the_folder_is_what_kubernetes_takes(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    for name in ("tasks.yaml", "workspace.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "storage.env").write_text("MYSTOCKS_POSTGRES_URL=postgresql+psycopg2://me:pw@db/stocks\n", "utf-8")
+    (tmp_path / "door.env").write_text("MYSTOCKS_API_TOKEN=secret\n", "utf-8")
+    told = subprocess.run(["kubectl", "kustomize", tmp_path], capture_output=True, text=True, check=True).stdout
+    made = [*yaml.safe_load_all(told)]
+    for manifest in made:
+        allowed(manifest)
+    assert len(made) == len(manifests()) + 4
+    image = next(part for part in made if part["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert image["image"] == image["env"][0]["value"]
 
 
 def test_a_misspelt_field_is_one_that_kubernetes_does_not_take() -> None:

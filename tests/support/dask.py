@@ -18,6 +18,7 @@ class Engine:
 
     root: Path
     address: str = ""
+    scheduler: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, module: str, name: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -44,7 +45,7 @@ class Engine:
 def engine(root: Path, *names: str) -> Iterator[Engine]:
     """Run a scheduler and a worker of each name."""
     here = Engine(root)
-    scheduler = here.start("distributed.cli.dask_scheduler", "scheduler", "--port", "0")
+    here.scheduler = scheduler = here.start("distributed.cli.dask_scheduler", "scheduler", "--port", "0")
 
     def listens() -> str | None:
         told = (root / "scheduler" / "log").read_text(encoding="utf-8")

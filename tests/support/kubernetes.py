@@ -4,6 +4,7 @@ It refuses a job that the published schema of Kubernetes does not allow. A pod h
 environment from config maps and secrets, its mounted files; and nothing of the head's disk.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -45,6 +46,12 @@ class Pod:
         """What it has printed."""
         return (self.root / "output").read_text(encoding="utf-8")
 
+    def kill(self) -> None:
+        """Kill all of its processes at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
     @property
     def status(self) -> dict[str, int]:
         """The status of the job."""
@@ -65,6 +72,7 @@ class Cluster:
         deleted: Names of jobs that were deleted, and whose pods end.
         asked: Method and resource of each call.
         away: Whether it answers nobody.
+        refused: How many calls it did not answer.
     """
 
     root: Path
@@ -75,6 +83,7 @@ class Cluster:
     deleted: set[str] = field(default_factory=set)
     asked: set[tuple[str, str]] = field(default_factory=set)
     away: bool = False
+    refused: int = 0
 
     def create(self, job: dict[str, Any]) -> None:
         """Start the pod of a job."""
@@ -120,9 +129,7 @@ class Cluster:
     def end(self) -> None:
         """Kill all pods."""
         for pod in self.pods.values():
-            if pod.process.poll() is None:
-                os.killpg(pod.process.pid, signal.SIGKILL)
-            pod.process.wait()
+            pod.kill()
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         """Answer a call."""
@@ -160,7 +167,8 @@ def cluster(root: Path, head: Path, secrets: dict[str, dict[str, str]], *files: 
     class Calls(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, answer = (403, {"reason": "away"}) if here.away else here.answer(self.command, self.path, body)
+            here.refused += here.away
+            status, answer = (403, {}) if here.away else here.answer(self.command, self.path, body)
             content = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

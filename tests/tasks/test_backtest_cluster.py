@@ -108,10 +108,15 @@ def test_an_engine_that_does_not_answer_is_named_with_what_to_start(
         run_on_cluster(address, laboratory, [])
 
 
+def test_an_engine_with_tls_and_no_certificates_here_says_where_they_are_named(laboratory: Laboratory) -> None:
+    with pytest.raises(EngineError, match=r"The engine tls://127\.0\.0\.1:1 needs certificates.*docs/machines\.md"):
+        run_on_cluster("tls://127.0.0.1:1", laboratory, [])
+
+
 def test_an_engine_without_workers_says_how_they_are_started(
     laboratory: Laboratory, cluster: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last one: it ends the workers."""
+    """The one before the last: it ends the workers."""
     for worker in cluster.workers:
         worker.kill()
         worker.wait()
@@ -120,3 +125,13 @@ def test_an_engine_without_workers_says_how_they_are_started(
     monkeypatch.setattr(backtest_cluster, "_PATIENCE_SECONDS", 1)
     with pytest.raises(EngineUnavailable, match=r"has no workers. Start some on each machine: dask worker tcp://"):
         run_on_cluster(cluster.address, laboratory, [])
+
+
+def test_a_scheduler_that_ends_in_the_middle_is_named(laboratory: Laboratory, cluster: Engine) -> None:
+    """The last one: it ends the scheduler."""
+    trials = [trial_of(TERMS, point, "a", range(len(DAYS)), ()) for point in POINTS]
+    scheduler = cluster.scheduler
+    assert scheduler is not None
+    cluster.worker("fourth")
+    with pytest.raises(EngineUnavailable, match="its scheduler has ended"):
+        run_on_cluster(cluster.address, laboratory, trials, lambda _: scheduler.kill())

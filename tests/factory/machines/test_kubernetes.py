@@ -1,8 +1,6 @@
 """Runs as jobs of Kubernetes: the jobs that are made, by the schema of Kubernetes, and what becomes of them."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -15,7 +13,7 @@ import pytest
 import yaml
 from support.kubernetes import Cluster, Pod, allowed, cluster
 from support.postgres import use_postgres
-from support.project import ROOT, Folder, make_folder, wait_for
+from support.project import ROOT, Folder, Server, make_folder, serve, wait_for
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.history.dagster_storage import run_storage
@@ -34,7 +32,7 @@ TASKS = """
     defaults: {task_type: manual, task_module: where}
     tasks:
       - {task_id: tell, task_function: tell, params: {text: first version}, max_instances: 3}
-      - {task_id: hold, task_function: hold}
+      - {task_id: hold, task_function: hold, auto_restart: true}
       - {task_id: slow, task_function: hold, timeout: 1, dependencies: [tell]}
 """
 WHERE = """
@@ -54,8 +52,8 @@ WHERE = """
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory, postgres: Any) -> Iterator[tuple[Folder, Cluster]]:
-    """A project whose dagster.yaml is the shipped one, but for the place of the cluster."""
+def plant(tmp_path_factory: pytest.TempPathFactory, postgres: Any) -> Iterator[tuple[Folder, Cluster, Server]]:
+    """A project under its own servers, whose dagster.yaml is the shipped one, but for the place of the cluster."""
     root = tmp_path_factory.mktemp("kubernetes")
     with ExitStack() as stack:
         monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
@@ -79,31 +77,38 @@ def plant(tmp_path_factory: pytest.TempPathFactory, postgres: Any) -> Iterator[t
         head.env = {**lake, **storage, "MYSTOCKS_IMAGE": "mystocks:1"}
         given = {"mystocks-environment": lake, "mystocks-storage": storage | {"MYSTOCKS_IMAGE": "mystocks:1"}}
         here = stack.enter_context(cluster(root / "pods", head.root, given, "where.py"))
-        yield head, here
+        yield head, here, stack.enter_context(serve(head))
 
 
 @pytest.fixture(autouse=True)
-def same_cluster(plant: tuple[Folder, Cluster], monkeypatch: pytest.MonkeyPatch) -> None:
+def same_cluster(plant: tuple[Folder, Cluster, Server], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process find the database and the lake too."""
     for name, value in plant[0].env.items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
-def head(plant: tuple[Folder, Cluster]) -> Folder:
+def head(plant: tuple[Folder, Cluster, Server]) -> Folder:
     return plant[0]
 
 
 @pytest.fixture
-def there(plant: tuple[Folder, Cluster]) -> Cluster:
+def there(plant: tuple[Folder, Cluster, Server]) -> Cluster:
     return plant[1]
 
 
+@pytest.fixture
+def server(plant: tuple[Folder, Cluster, Server]) -> Server:
+    return plant[2]
+
+
 def test_a_run_is_executed_by_a_pod_with_the_task_files_version_of_the_head_and_its_time_limits(
-    head: Folder, there: Cluster
+    head: Folder, there: Cluster, server: Server
 ) -> None:
-    assert "timed out after 1 s" in head.mystocks("run", "slow", code=1)
+    run_id = server.launch("slow")
+    assert server.wait(run_id, 120) == "FAILURE"
     (pod,) = there.pods.values()
+    assert "timed out after 1 s" in pod.output
     assert pod.process.wait(30) is not None
     assert not (pod.root / "project" / "tasks.yaml").exists()
     log = (pod.root / "project" / ".dagster" / "logs" / "tell.log").read_text(encoding="utf-8")
@@ -140,23 +145,38 @@ def test_a_run_whose_pod_has_ended_without_it_is_lost(head: Folder, there: Clust
     assert "it was killed or evicted, had too little memory, or its node went down" in str(verdict.msg)
 
 
-def test_a_stopped_run_ends_in_its_pod_and_its_job_is_gone(head: Folder, there: Cluster) -> None:
-    with _running(head, there) as pod, open_instance(_settings(head)) as instance:
-        launcher, run = instance.run_launcher, instance.get_run_by_id(_run_of(pod))
-        assert launcher.check_run_worker_health(run).status.value == "RUNNING"
-        with _away(there):  # no reason to count the run as lost
-            assert launcher.check_run_worker_health(run).status.value == "RUNNING"
-        request(instance, _run_of(pod))
-        assert pod.process.wait(60) is not None
-        assert pod.root.name in there.deleted
-        assert instance.get_run_by_id(_run_of(pod)).status == dg.DagsterRunStatus.CANCELED  # type: ignore[union-attr]
+def test_a_stopped_run_ends_in_its_pod_and_its_job_is_gone(head: Folder, there: Cluster, server: Server) -> None:
+    run_id, pod = _holding(there, server)
+    with open_instance(_settings(head)) as instance:
+        request(instance, run_id)
+    assert pod.process.wait(60) is not None
+    assert server.wait(run_id, 30) == "CANCELED"
+    assert pod.root.name in there.deleted
 
 
-def test_a_stop_reaches_a_pod_while_the_api_server_is_away(head: Folder, there: Cluster) -> None:
-    with _running(head, there) as pod, open_instance(_settings(head)) as instance, _away(there):
-        request(instance, _run_of(pod))
+def test_an_api_server_that_is_away_costs_no_run_and_hides_no_stop(
+    head: Folder, there: Cluster, server: Server
+) -> None:
+    run_id, pod = _holding(there, server)
+    with open_instance(_settings(head)) as instance, _away(there):
+        asked = there.refused
+        # The daemon has looked twice while it got no answer.
+        wait_for(lambda: there.refused >= asked + 2, 60, "two looks of the daemon")
+        assert server.status(run_id) == "STARTED"
+        assert pod.process.poll() is None
+        request(instance, run_id)
         assert pod.process.wait(60) is not None
-        assert instance.get_run_by_id(_run_of(pod)).status == dg.DagsterRunStatus.CANCELED  # type: ignore[union-attr]
+        assert server.wait(run_id, 30) == "CANCELED"
+
+
+def test_a_run_whose_node_goes_down_is_restarted_in_a_new_pod(there: Cluster, server: Server) -> None:
+    run_id, pod = _holding(there, server)
+    pod.kill()
+    assert server.wait(run_id, 60) == "FAILURE"
+    restarted = wait_for(lambda: _restart_of(server, run_id), 60, "the restart of the lost run")
+    again = wait_for(lambda: _held(there, restarted), 90, "the task in the new pod")
+    assert again.root != pod.root
+    again.kill()
 
 
 def test_an_image_of_another_version_and_a_pod_without_the_configuration_are_refused(
@@ -234,24 +254,21 @@ def _away(there: Cluster) -> Iterator[None]:
         there.away = False
 
 
-@contextmanager
-def _running(head: Folder, there: Cluster) -> Iterator[Pod]:
-    """Start the task that holds, and yield its pod once that executes it."""
-    before = set(there.pods)
-    command = [sys.executable, "-m", "mystocks_dagster.cli.main", "run", "hold"]
-    following = subprocess.Popen(command, cwd=head.root, env=head.environment, stdout=subprocess.DEVNULL)
+def _holding(there: Cluster, server: Server) -> tuple[str, Pod]:
+    """Start the task that holds, and return its run and its pod once that executes it."""
+    run_id = server.launch("hold")
+    return run_id, wait_for(lambda: _held(there, run_id), 90, "the task in its pod")
 
-    def held() -> Pod | None:
-        for name, pod in there.pods.items():
-            if name not in before and (pod.root / "project" / "holds").exists():
-                return pod
-        return None
 
-    try:
-        yield wait_for(held, 90, "the task in its pod")
-    finally:
-        following.kill()
-        following.wait()
+def _held(there: Cluster, run_id: str) -> Pod | None:
+    found = [pod for pod in [*there.pods.values()] if _run_of(pod) == run_id]
+    return next((pod for pod in found if (pod.root / "project" / "holds").exists()), None)
+
+
+def _restart_of(server: Server, run_id: str) -> str | None:
+    query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { tags { key value } } } }"
+    tags = {tag["key"]: tag["value"] for tag in server.graphql(query, id=run_id)["runOrError"]["tags"]}
+    return tags.get("dagster/auto_retry_run_id")
 
 
 def _settings(head: Folder) -> Settings:
