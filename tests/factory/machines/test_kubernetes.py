@@ -1,6 +1,8 @@
 """Runs as jobs of Kubernetes: the jobs that are made, by the schema of Kubernetes, and what becomes of them."""
 
 import os
+import runpy
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -11,11 +13,14 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from dagster_k8s import K8sRunLauncher
 from support.kubernetes import Cluster, Pod, allowed, cluster
 from support.postgres import use_postgres
 from support.project import ROOT, Folder, Server, make_folder, serve, wait_for
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.factory import coordinator
+from mystocks_dagster.factory.machines.kubernetes import KubernetesRunLauncher
 from mystocks_dagster.history.dagster_storage import run_storage
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.project import health
@@ -217,6 +222,30 @@ def test_a_lake_in_a_folder_is_refused_unless_pods_share_a_volume(
             launcher.check()
         monkeypatch.setenv("MYSTOCKS_LAKE", "s3://market/lake")
         launcher.check()
+
+
+def test_a_daemon_with_dagsters_own_launcher_ends_and_names_ours(
+    plant: tuple[Folder, Cluster, Server], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubeconfig = plant[1].root.with_name("kubeconfig")
+    launcher = K8sRunLauncher(
+        "runs", "project", dagster_home="/d", load_incluster_config=False, kubeconfig_file=f"{kubeconfig}"
+    )
+    daemons: Any = SimpleNamespace(run_launcher=launcher)
+    with pytest.raises(SystemExit):
+        coordinator._check_launcher(daemons)
+    assert "Name mystocks_dagster.factory.machines.kubernetes and KubernetesRunLauncher" in capsys.readouterr().err
+
+
+def test_a_project_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dagster_k8s", None)
+    with pytest.raises(InstanceError, match=r"pip install 'mystocks-dagster\[kubernetes\]'"):
+        runpy.run_module("mystocks_dagster.factory.machines.kubernetes")
+
+
+def test_outside_of_a_pod_it_says_how_the_cluster_is_named() -> None:
+    with pytest.raises(InstanceError, match=r"name `load_incluster_config: false` and `kubeconfig_file`"):
+        KubernetesRunLauncher("runs", "project", dagster_home="/d")
 
 
 def test_the_role_of_the_server_allows_what_was_asked_and_nothing_else(there: Cluster) -> None:
