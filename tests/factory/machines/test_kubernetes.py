@@ -1,7 +1,7 @@
 """Runs as jobs of Kubernetes: the jobs that are made, by the schema of Kubernetes, and what becomes of them."""
 
+import importlib
 import os
-import runpy
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -239,8 +239,9 @@ def test_a_daemon_with_dagsters_own_launcher_ends_and_names_ours(
 
 def test_a_project_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dagster_k8s", None)
+    monkeypatch.delitem(sys.modules, KubernetesRunLauncher.__module__)
     with pytest.raises(InstanceError, match=r"pip install 'mystocks-dagster\[kubernetes\]'"):
-        runpy.run_module("mystocks_dagster.factory.machines.kubernetes")
+        importlib.import_module(KubernetesRunLauncher.__module__)
 
 
 def test_outside_of_a_pod_it_says_how_the_cluster_is_named() -> None:
