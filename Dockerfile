@@ -1,16 +1,18 @@
 # syntax=docker/dockerfile:1
 # One image for x86-64 and ARM: docker buildx build --platform linux/amd64,linux/arm64 -t mystocks .
 # Another Python or Debian: --build-arg PYTHON_IMAGE=python:3.13-slim-bookworm
+# With the packages for several machines, Kubernetes and Dask: --build-arg LOCK=requirements-servers.lock
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
+ARG LOCK=requirements.lock
 WORKDIR /build
 RUN python -m venv /opt/mystocks
 ENV PATH=/opt/mystocks/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 # The packages first: this layer is built again only when a lock changes. All are held to their hashes.
-COPY requirements.lock requirements-dev.lock ./
+COPY requirements.lock requirements-servers.lock requirements-dev.lock ./
 RUN awk '/^setuptools==/ {found = 1} found {print} found && /# via/ {exit}' requirements-dev.lock > build.lock \
-    && pip install --require-hashes -r requirements.lock -r build.lock
+    && pip install --require-hashes -r ${LOCK} -r build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY mystocks_dagster ./mystocks_dagster
 RUN pip install --no-deps --no-build-isolation . \

@@ -24,6 +24,8 @@ MyStocksError
 │   ├── TableDamaged          files of the table are missing or altered: an earlier version can be restored
 │   └── LakeUnavailable       the folder cannot be accessed at the moment, or the disk is full
 │       └── LakeUnusable      its name, file type or permissions are wrong and must be changed
+├── EngineError               the cluster that computes grids is not fit for it
+│   └── EngineUnavailable     it does not answer, or has lost its workers
 ├── TaskFailed                the task's function raised or returned a failure
 │   └── TaskTimedOut          the task exceeded its timeout and was stopped
 └── InstanceError             the Dagster daemon, instance or run cannot do this
@@ -228,6 +230,20 @@ class Overtaken(LakeError, status=409):
     """Another task wrote the rows of a table from which this one computed its own; nothing was written."""
 
     remedy = "Run the task again. If it happens often, let the tasks start one after the other (`dependencies`)."
+
+    retryable = True
+
+
+class EngineError(MyStocksError, status=503, exit_code=1):
+    """The engine of `MYSTOCKS_ENGINE` is not fit to compute: versions differ, or code is missing."""
+
+    remedy = "Install one release on all machines; or unset `MYSTOCKS_ENGINE` to compute on this machine."
+
+
+class EngineUnavailable(EngineError):
+    """The engine does not answer, has no workers, or has lost them."""
+
+    remedy = "Start `dask scheduler` and `dask worker`; or unset `MYSTOCKS_ENGINE` to compute on this machine."
 
     retryable = True
 

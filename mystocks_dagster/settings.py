@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -63,6 +64,8 @@ class Settings:
         caches: Further folders that `cleanup_paths` may name. `MYSTOCKS_CACHES`, separated by `:`.
         log_bytes: Bytes after which a task's log file is rotated. `MYSTOCKS_LOG_MEGABYTES`, default 10.
         log_json: Whether servers write their log lines as JSON. `MYSTOCKS_LOG_FORMAT`: text or json, default text.
+        engine: Where grids of backtests are computed: the address of a Dask scheduler, `tcp://…` or `tls://…`; None for
+            processes of this machine. `MYSTOCKS_ENGINE`.
         trading_calendar: A file of trading days beyond those that ship with the package. `MYSTOCKS_TRADING_CALENDAR`,
             default `trading_calendar.csv` when there is one.
         source_options: Source name to its option, for sources that have one: `MYSTOCKS_<NAME>`, such as
@@ -86,6 +89,7 @@ class Settings:
     log_bytes: int = 10_000_000
     log_files: int = 5
     log_json: bool = False
+    engine: str | None = None
     trading_calendar: Path | None = None
     source_options: Mapping[str, str] = field(default_factory=dict, hash=False)
     source_keys: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
@@ -136,6 +140,7 @@ class Settings:
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
             log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
             log_json=_choice("MYSTOCKS_LOG_FORMAT", ("text", "json")) == "json",
+            engine=_engine(),
             trading_calendar=_trading_calendar(root),
             source_options=_source_variables("MYSTOCKS_{}"),
             source_keys=_source_variables("MYSTOCKS_{}_KEY"),
@@ -304,6 +309,15 @@ def _token(variable: str) -> str | None:
     if text and not (text.isascii() and text.isprintable()):
         raise SettingsError(f"{variable} has a character that an HTTP header cannot contain; use letters and digits.")
     return text
+
+
+def _engine() -> str | None:
+    address = os.environ.get("MYSTOCKS_ENGINE") or None
+    if address and not re.fullmatch(r"(tcp|tls)://[^/\s]+:\d+", address):
+        raise SettingsError(
+            f"MYSTOCKS_ENGINE is {address!r}; write the address that dask scheduler prints, like tcp://10.0.0.5:8786."
+        )
+    return address
 
 
 def _choice(variable: str, choices: tuple[str, ...]) -> str:

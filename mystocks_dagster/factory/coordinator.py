@@ -57,6 +57,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         except InstanceError as error:
             sys.stderr.write(f"{error} Two daemons would start everything twice.\n")
             raise SystemExit(1) from None
+        _check_launcher(self._instance)
         run_storage(self._instance).set_cursor_values({Storage.DAEMON_VERSION: version("mystocks-dagster")})
         downtime.begin(self._instance, now())
         return super().dequeue_interval_seconds
@@ -126,6 +127,21 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
             return []
         plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
         return [step.tags or {} for step in plan.steps if step.key in plan.step_keys_to_execute]
+
+
+def _check_launcher(instance: dg.DagsterInstance) -> None:
+    """End the daemon if its launcher cannot start a run of this project as it must be."""
+    try:
+        launcher = instance.run_launcher
+        if type(launcher).__name__ == "K8sRunLauncher":
+            raise InstanceError(
+                "dagster.yaml names dagster_k8s.K8sRunLauncher, whose runs would not find their tasks. Name "
+                "mystocks_dagster.factory.machines.kubernetes and KubernetesRunLauncher, which has the same options."
+            )
+        getattr(launcher, "check", lambda: None)()
+    except InstanceError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
 
 
 def _number(priority: str) -> int:

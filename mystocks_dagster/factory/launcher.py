@@ -38,8 +38,9 @@ from mystocks_dagster.tags import Tag
 #: Marker file in the run's folder: the disk was full when its process was found to be gone.
 _FULL = "disk_was_full"
 
-# Run by the interpreter and not as `dagster`, which need not be on the PATH of a caller of .venv/bin/mystocks.
-_WORKER = "from mystocks_dagster.factory.worker import main; main()"
+#: The process of a run. The interpreter executes it and not `dagster`, which need not be on the PATH of a caller of
+#: .venv/bin/mystocks.
+WORKER = "from mystocks_dagster.factory.worker import main; main()"
 
 
 #: Seconds between two starts of the fork server.
@@ -78,7 +79,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         """Start the run's worker and tag the run with its process; cancel a run that was stopped meanwhile."""
         run: Any = context.dagster_run
         plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-        self._size_pools(plan)
+        size_pools(self._instance, plan)
         origin = context.job_code_origin
         assert origin is not None, f"run {run.run_id} has no code origin"
         arguments = ExecuteRunArgs(job_origin=origin, run_id=run.run_id, instance_ref=self._instance.get_ref())
@@ -92,7 +93,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         argument = arguments.get_command_args()[-1]
         forked = self._forks.fork(argument, folder, environment) if self._forks and self._forks.ready() else None
         worker = forked.pid if forked else self._start(argument, folder, environment)
-        self._instance.add_run_tags(run.run_id, {Tag.WORKER: worker_tag(run.run_id, worker), **_tags_of_tasks(plan)})
+        self._instance.add_run_tags(run.run_id, {Tag.WORKER: worker_tag(run.run_id, worker), **tags_of_tasks(plan)})
 
     def _start(self, argument: str, folder: Path, environment: Mapping[str, str]) -> int:
         """Start the run's process in a new interpreter and return its pid."""
@@ -100,7 +101,7 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         self._workers = [worker for worker in self._workers if worker.poll() is None]
         with (folder / "worker.log").open("ab") as output, _interrupts_blocked():
             worker = subprocess.Popen(
-                [sys.executable, "-c", _WORKER, argument],
+                [sys.executable, "-c", WORKER, argument],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -141,24 +142,6 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
 
     def _folder(self, run_id: str) -> Path:
         return Path(self._instance.storage_directory()) / run_id
-
-    def _size_pools(self, plan: Any) -> None:
-        """Set the slots of the run's pools to `max_instances` of the file with which it was queued.
-
-        Dagster has one default for all pools; other sizes can be set on the instance only, not in definitions.
-        """
-        sizes = {
-            pool: int((step.tags or {}).get(Tag.MAX_INSTANCES, 1))
-            for step in plan.steps
-            if (pool := step.pool or "").startswith(TASK_POOL)
-        }
-        if not sizes:
-            return
-        storage = self._instance.event_log_storage
-        slots = {limit.name: limit.limit for limit in storage.get_pool_limits()}
-        for pool, number in sizes.items():
-            if slots.get(pool, 1) != number:
-                storage.set_concurrency_slots(pool, number)
 
     def terminate(self, run_id: str) -> bool:
         """Interrupt the run's worker, which stops its task's process first."""
@@ -216,7 +199,26 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
         return f"the run's process {pid} is gone: it was killed, or the machine went down"
 
 
-def _tags_of_tasks(plan: Any) -> dict[str, str]:
+def size_pools(instance: Any, plan: Any) -> None:
+    """Set the slots of a run's pools to `max_instances` of the file with which it was queued.
+
+    Dagster has one default for all pools; other sizes can be set on the instance only, not in definitions.
+    """
+    sizes = {
+        pool: int((step.tags or {}).get(Tag.MAX_INSTANCES, 1))
+        for step in plan.steps
+        if (pool := step.pool or "").startswith(TASK_POOL)
+    }
+    if not sizes:
+        return
+    storage = instance.event_log_storage
+    slots = {limit.name: limit.limit for limit in storage.get_pool_limits()}
+    for pool, number in sizes.items():
+        if slots.get(pool, 1) != number:
+            storage.set_concurrency_slots(pool, number)
+
+
+def tags_of_tasks(plan: Any) -> dict[str, str]:
     """Return the hidden tags that link the run from the pages of all tasks that it executes."""
     executed = set(plan.step_keys_to_execute)
     tasks = [(step.tags or {}).get(Tag.TASK_ID) for step in plan.steps if step.key in executed]
@@ -248,7 +250,7 @@ def _search(run_id: str) -> ProcessIdentity | None:
     """Find the worker of a run whose launcher was killed before it could set the tag."""
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if _WORKER in command and run_id in command[-1]:
+        if WORKER in command and run_id in command[-1]:
             try:
                 return ProcessIdentity.of(process.pid)
             except ProcessLookupError:

@@ -135,10 +135,25 @@ def daemon(project: ProjectState) -> Check:
 
 
 def machines(project: ProjectState) -> Iterator[Check]:
-    """Yield the check that a machine takes runs, where dagster.yaml names the launcher for several."""
-    launcher: Any = _or_none(lambda: project.instance.run_launcher)
+    """Yield the check that a machine, or Kubernetes, takes runs, where dagster.yaml names a launcher for several."""
+    try:
+        launcher: Any = _or_none(lambda: project.instance).run_launcher
+    except InstanceError as error:
+        yield Check(name="kubernetes", ok=False, detail=str(error), remedy="docs/kubernetes.md")
+        return
+    except Exception:  # noqa: BLE001 - as in `checked`
+        return
+    if hasattr(launcher, "reach"):
+        yield checked("kubernetes", lambda: _kubernetes(launcher))
     if hasattr(launcher, "machines"):
         yield checked("machines", lambda: _machines(launcher.machines()))
+
+
+def _kubernetes(launcher: Any) -> Check:
+    try:
+        return Check(name="kubernetes", ok=True, detail=launcher.reach())
+    except InstanceError as error:
+        return Check(name="kubernetes", ok=False, detail=str(error), remedy="docs/kubernetes.md")
 
 
 def _machines(found: Sequence[tuple[int, str, str]]) -> Check:

@@ -15,7 +15,7 @@ from mystocks_dagster.lake.doubts import describe_doubts
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.backtesting import grid as grid_module
 from mystocks_dagster.market.backtesting.engine import ordered
-from mystocks_dagster.market.backtesting.grid import Laboratory, Trial, run_trials, trial_of, windows
+from mystocks_dagster.market.backtesting.grid import FEW, Laboratory, Trial, run_trials, trial_of, windows
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.tables.research import BACKTEST_GRIDS
 from mystocks_dagster.strategies.choices import Choice
@@ -120,7 +120,15 @@ def _runs(
     def done(number: int) -> None:
         run.report_progress(number, len(tried), f"{number:,} of {len(tried):,} backtests")
 
-    figures = run_trials(laboratory, [item for *_, item in tried], params.processes, done)
+    trials = [item for *_, item in tried]
+    engine = run.settings.engine if params.processes is None and len(trials) >= FEW else None
+    if engine:
+        from mystocks_dagster.tasks.backtest_cluster import run_on_cluster
+
+        run.logger.info("Computing on %s", engine)
+        figures = run_on_cluster(engine, laboratory, trials, done)
+    else:
+        figures = run_trials(laboratory, trials, params.processes, done)
     runs = [_Run(phase, *item, result) for item, result in zip(tried, figures, strict=True)]
     best = {span: _best([item for item in runs if item.span == span], params.metric) for span in spans}
     runs = [_Run(phase, i.span, i.number, i.trial, i.figures, i.number == best[i.span].number) for i in runs]

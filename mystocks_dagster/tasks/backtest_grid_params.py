@@ -33,7 +33,9 @@ class GridParams(BacktestParams):
         default=None, ge=20, description="Walk-forward: trading days by which a combination is chosen; empty: none."
     )
     test_days: int | None = Field(default=None, ge=5, description="Walk-forward: trading days that test the choice.")
-    processes: int | None = Field(default=None, ge=1, le=256, description="Empty: one for each core.")
+    processes: int | None = Field(
+        default=None, ge=1, le=256, description="Empty: one for each core, or the workers of MYSTOCKS_ENGINE."
+    )
 
     @property
     def strategy_ids(self) -> list[str]:

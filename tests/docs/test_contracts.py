@@ -44,6 +44,8 @@ BREAKS: Mapping[str, tuple[str, str]] = {
     "only alerts/channels knows apprise": ("alerts/engine.py", "import apprise"),
     "only history, the locks and dagster_tables know the database": ("runs/scratch.py", "import sqlalchemy as db"),
     "only the queue of the machines knows procrastinate": ("runs/held.py", "import procrastinate"),
+    "only the launcher for Kubernetes knows Kubernetes": ("runs/late.py", "import kubernetes"),
+    "only the grid's cluster knows Dask": ("tasks/late.py", "import distributed"),
     "only these read or write YAML": ("cli/edit.py", "import yaml"),
 }
 

@@ -9,7 +9,7 @@ from support.project import ROOT
 from support.sbom import LOCK, document, locked
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-servers.lock", "requirements-dev.lock"])
 def test_every_locked_package_has_one_version_and_hashes(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     packages = locked(text)

@@ -190,7 +190,7 @@ def test_a_run_stopped_before_its_process_is_started_never_starts(
     plant: Plant, monkeypatch: pytest.MonkeyPatch, stop: Stop
 ) -> None:
     run_id = plant.queued()
-    before(monkeypatch, ProcessRunLauncher, "_size_pools", lambda *_: stop(plant.instance, run_id))
+    before(monkeypatch, launcher_module, "size_pools", lambda *_: stop(plant.instance, run_id))
     plant.dequeue()
     plant.never_runs(run_id)
 

@@ -11,6 +11,8 @@ import pytest
 
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.market.tables.research import SIGNALS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tasks.run import TaskRun
 
@@ -77,3 +79,17 @@ def random_walk(weekdays: list[date]) -> Callable[..., pl.DataFrame]:
         )
 
     return make
+
+
+@pytest.fixture
+def alternating_market(lake: Lake, random_walk: Callable[..., pl.DataFrame], weekdays: list[date]) -> None:
+    """Fill the lake with two stocks of 150 days, with a buy and a sale in turn every seven days."""
+    lake.replace_days("daily_bars", pl.concat([random_walk("600000.SH", 1), random_walk("600001.SH", 2)]), weekdays)
+    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+    rows = [
+        (symbol, day, "ma_crossover", ("buy", "sell")[number % 2], 1.0, "")
+        for symbol, shift in (("600000.SH", 0), ("600001.SH", 3))
+        for number, day in enumerate(weekdays[shift::7])
+    ]
+    signals = pl.DataFrame(rows, schema=list(SIGNALS.dtypes)[:6], orient="row")
+    lake.replace_all("signals", SIGNALS.typed(signals))

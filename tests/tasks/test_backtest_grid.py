@@ -7,7 +7,6 @@ import pytest
 from pydantic import ValidationError
 
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 from mystocks_dagster.market.tables.research import SIGNALS
 from mystocks_dagster.tasks.backtest import BacktestParams, run_backtest
 from mystocks_dagster.tasks.backtest_grid import run_backtest_grid
@@ -17,21 +16,7 @@ from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technic
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def market(lake, random_walk, weekdays):
-    """Two stocks of 150 days, with a buy and a sale in turn every seven days."""
-    lake.replace_days("daily_bars", pl.concat([random_walk("600000.SH", 1), random_walk("600001.SH", 2)]), weekdays)
-    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
-    rows = [
-        (symbol, day, "ma_crossover", ("buy", "sell")[number % 2], 1.0, "")
-        for symbol, shift in (("600000.SH", 0), ("600001.SH", 3))
-        for number, day in enumerate(weekdays[shift::7])
-    ]
-    signals = pl.DataFrame(rows, schema=list(SIGNALS.dtypes)[:6], orient="row")
-    lake.replace_all("signals", SIGNALS.typed(signals))
-
-
-def test_each_combination_has_the_figures_of_its_own_backtest(computing, lake, market):
+def test_each_combination_has_the_figures_of_its_own_backtest(computing, lake, alternating_market):
     grid = {"max_positions": [1, 2], "slippage_ticks": [0, 5]}
     result = run_backtest_grid(GridParams(grid=grid, metric="total_return", processes=1), computing)
     rows = lake.read("backtest_grids").sort("number")
@@ -49,7 +34,7 @@ def test_each_combination_has_the_figures_of_its_own_backtest(computing, lake, m
     assert lake.read("backtest_grids").height == 4
 
 
-def test_walk_forward_tests_the_best_of_each_window_on_the_days_after_it(computing, lake, market, weekdays):
+def test_walk_forward_tests_the_best_of_each_window_on_the_days_after_it(computing, lake, alternating_market, weekdays):
     params = GridParams(
         grid={"max_positions": [1, 2], "holding_days": [2, 5]}, train_days=60, test_days=45, processes=1
     )
@@ -68,7 +53,7 @@ def test_walk_forward_tests_the_best_of_each_window_on_the_days_after_it(computi
     assert f"walk-forward in 2 windows: {product:+.2%} on days not seen before" in result.message
 
 
-def test_parameters_of_a_strategy_are_evaluated_for_the_grid(computing, lake, market):
+def test_parameters_of_a_strategy_are_evaluated_for_the_grid(computing, lake, alternating_market):
     calculate_technical_indicators(IndicatorParams(), computing)
     params = GridParams(strategy_id="breakout", grid={"days": [5, 40], "times": [0.0]}, processes=1)
     run_backtest_grid(params, computing)
@@ -77,7 +62,7 @@ def test_parameters_of_a_strategy_are_evaluated_for_the_grid(computing, lake, ma
     assert rows["trades"][0] != rows["trades"][1]
 
 
-def test_a_grid_compares_several_strategies(computing, lake, market):
+def test_a_grid_compares_several_strategies(computing, lake, alternating_market):
     other = lake.read("signals").with_columns(
         strategy=pl.lit("breakout"), side=pl.when(pl.col("side") == "buy").then(pl.lit("sell")).otherwise(pl.lit("buy"))
     )
@@ -91,7 +76,7 @@ def test_a_grid_compares_several_strategies(computing, lake, market):
     assert "ma_crossover, breakout, best of 4" in result.message
 
 
-def test_a_parameter_that_several_strategies_have_is_tried_with_each(computing, lake, market):
+def test_a_parameter_that_several_strategies_have_is_tried_with_each(computing, lake, alternating_market):
     calculate_technical_indicators(IndicatorParams(), computing)
     grid = {"strategy_id": ["kdj_overbought", "rsi_reversion"], "oversold": [20, 45]}
     run_backtest_grid(GridParams(grid=grid, processes=1), computing)
@@ -121,6 +106,6 @@ def test_a_grid_that_cannot_be_meant_is_refused_at_load(params, message):
     assert message in str(caught.value)
 
 
-def test_a_window_that_is_no_longer_than_its_training_is_refused(computing, market):
+def test_a_window_that_is_no_longer_than_its_training_is_refused(computing, alternating_market):
     with pytest.raises(InvalidParams, match="are 150 trading days, train_days is 150"):
         run_backtest_grid(GridParams(grid={"max_positions": [1]}, train_days=150, test_days=20), computing)

@@ -5,34 +5,24 @@ needs a connection between the machines, nor that their clocks agree. See docs/d
 """
 
 import contextlib
-import os
-import signal
-import threading
 import time
-from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import CheckRunHealthResult, LaunchRunContext, WorkerStatus
-from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.factory.launcher import ProcessRunLauncher
+from mystocks_dagster.factory.launcher import ProcessRunLauncher, size_pools
 from mystocks_dagster.factory.machines import names, queue
-from mystocks_dagster.factory.shared_versions import fault, publish
-from mystocks_dagster.history.dagster_storage import run_storage
+from mystocks_dagster.factory.machines.attendance import attending, database_url
+from mystocks_dagster.factory.shared_versions import publish
 from mystocks_dagster.runs.stop import is_stopped
-from mystocks_dagster.settings import Settings
-from mystocks_dagster.shared.locks import Holders, Lock
-from mystocks_dagster.shared.place import libpq
+from mystocks_dagster.shared.locks import Holders
 from mystocks_dagster.tags import Tag
 
 #: A run whose lock nobody holds for so many seconds is lost: a process takes its lock again after an outage.
 GRACE_SECONDS = 20.0
 #: Seconds in which the process of a run that a machine has taken must have its lock; it imports Dagster first.
 _START_SECONDS = 120.0
-#: Seconds between two looks of a run's process at its lock and at its stop.
-_INTERVAL = 1.0
 
 
 class MachineRunLauncher(ProcessRunLauncher):
@@ -47,7 +37,7 @@ class MachineRunLauncher(ProcessRunLauncher):
     def launch_run(self, context: LaunchRunContext) -> None:
         """Hand the run over with its version of the task file; cancel a run that was stopped meanwhile."""
         run: Any = context.dagster_run
-        self._size_pools(self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id))
+        size_pools(self._instance, self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id))
         publish(self._instance, run)
         if is_stopped(self._instance, run.run_id):
             self._instance.report_run_canceled(run, "It was stopped before it had started.")
@@ -99,63 +89,11 @@ class MachineRunLauncher(ProcessRunLauncher):
         found = map(names.machine_of, self._holders(names.MACHINES))
         return [machine for machine in found if machine]
 
-    @contextlib.contextmanager
-    def attending(self, run_id: str) -> Generator[None]:
-        """Hold the run's lock while this process executes it, and interrupt this process when the run is stopped.
-
-        If this machine cannot load the run's tasks, the run fails with the reason, and this process ends.
-
-        Raises:
-            InstanceError: Another process executes the run.
-        """
-        lock = Lock(database_url(self._instance), names.run_lock(run_id), names.run_label(run_id))
-        if not lock.take():
-            raise InstanceError(f"Another process executes the run {run_id} already.")
-        run: Any = self._instance.get_run_by_id(run_id)
-        if run is not None and not run.is_finished and (reason := fault(self._instance, run, Settings.from_env())):
-            # Dagster would report the failure without its reason.
-            self._instance.report_run_failed(run, f"{run.tags.get(Tag.MACHINE)} cannot execute this run: {reason}")
-            raise SystemExit(1)
-        ended = threading.Event()
-        watch = threading.Thread(target=_watch, args=(self._instance, run_id, lock, ended), daemon=True)
-        watch.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            watch.join(_INTERVAL * 2)
-            lock.release()
+    def attending(self, run_id: str) -> contextlib.AbstractContextManager[None]:
+        """Hold the run's lock while this process executes it, and interrupt this process when the run is stopped."""
+        return attending(self._instance, run_id)
 
     def _holders(self, name: str) -> list[str]:
         if self._asked is None:
             self._asked = Holders(database_url(self._instance))
         return self._asked.of([name]).get(name, [])
-
-
-def database_url(instance: Any) -> str:
-    """Return the address of the database that the machines share, as libpq takes it.
-
-    Raises:
-        InstanceError: The instance's storage is not Postgres.
-    """
-    url = getattr(run_storage(instance), "postgres_url", None)
-    if url is None:
-        raise InstanceError(
-            f"{Path(instance.root_directory) / 'dagster.yaml'}: MachineRunLauncher needs a storage that all machines "
-            "share. Name Postgres under `storage`, or use ProcessRunLauncher for one machine."
-        )
-    return libpq(url)
-
-
-def _watch(instance: Any, run_id: str, lock: Lock, ended: threading.Event) -> None:
-    """Keep the lock, and interrupt this process once the run was stopped, or counts as lost."""
-    while not ended.wait(_INTERVAL):
-        try:
-            lock.keep()
-            run = instance.get_run_by_id(run_id)
-            over = run is None or run.is_finished or is_stopped(instance, run_id)
-        except Exception:  # noqa: BLE001 - the database does not answer; the run may go on until it does
-            continue
-        if over and not ended.is_set():
-            os.kill(os.getpid(), signal.SIGINT)
-            return

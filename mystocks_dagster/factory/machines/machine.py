@@ -14,7 +14,8 @@ from mystocks_dagster.dagster_internals import LaunchRunContext
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.factory.launcher import ProcessRunLauncher
 from mystocks_dagster.factory.machines import entry, names, queue
-from mystocks_dagster.factory.machines.launcher import MachineRunLauncher, database_url
+from mystocks_dagster.factory.machines.attendance import database_url
+from mystocks_dagster.factory.machines.launcher import MachineRunLauncher
 from mystocks_dagster.factory.shared_versions import fetch
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings

@@ -23,8 +23,8 @@ from mystocks_dagster.market.backtesting.market import Market
 from mystocks_dagster.market.backtesting.orders import Signals
 from mystocks_dagster.market.backtesting.terms import Terms
 
-#: Fewer backtests than this are not worth starting processes.
-_FEW = 8
+#: Fewer backtests than this are not worth starting processes, or a cluster.
+FEW = 8
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def run_trials(
         done: Receives the number of finished trials.
     """
     processes = min(len(trials), processes or cores())
-    if processes <= 1 or len(trials) < _FEW:
+    if processes <= 1 or len(trials) < FEW:
         return _collected((laboratory.run(trial) for trial in trials), done)
     context = multiprocessing.get_context("spawn")
     with (

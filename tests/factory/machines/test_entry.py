@@ -14,7 +14,7 @@ from support.project import make_folder
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.factory.machines import entry
-from mystocks_dagster.factory.machines.launcher import database_url
+from mystocks_dagster.factory.machines.attendance import database_url
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 

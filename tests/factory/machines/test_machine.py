@@ -14,7 +14,7 @@ from support.machines import Machine, machine, project, share, takes_runs
 from support.project import Folder, wait_for
 
 from mystocks_dagster.factory.machines import queue
-from mystocks_dagster.factory.machines.launcher import database_url
+from mystocks_dagster.factory.machines.attendance import database_url
 from mystocks_dagster.history.cleanup import orphans
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import now

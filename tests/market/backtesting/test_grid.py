@@ -1,41 +1,22 @@
 """Many backtests of one market: the same figures in one process and in several, and windows that see no later day."""
 
-from datetime import date, timedelta
-
-import numpy as np
 import polars as pl
 import pytest
+from support.backtests import DAYS, NO_EVENTS, TERMS, frames_of_noise, laboratory_of_noise
 
-from mystocks_dagster.market.backtesting.engine import backtest, ordered
-from mystocks_dagster.market.backtesting.grid import Laboratory, combinations, run_trials, trial_of, windows
+from mystocks_dagster.market.backtesting.engine import backtest
+from mystocks_dagster.market.backtesting.grid import combinations, run_trials, trial_of, windows
 from mystocks_dagster.market.backtesting.market import prepare
-from mystocks_dagster.market.backtesting.terms import Terms
-
-DAYS = [day for n in range(90) if (day := date(2024, 1, 2) + timedelta(days=n)).weekday() < 5]
-NO_EVENTS = pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date, "ratio": pl.Float64})
-TERMS = Terms(initial_capital=200_000)
 
 
 @pytest.fixture(scope="module")
 def frames():
-    noise, rows, said = np.random.default_rng(2), [], []
-    for symbol in ("600000.SH", "000001.SZ", "300001.SZ"):
-        before = 12.0
-        for day in DAYS:
-            opened, close = (round(before * (1 + move), 2) for move in noise.uniform(-0.04, 0.04, 2))
-            rows.append((symbol, day, opened, max(opened, close), min(opened, close), close, before, 10**6))
-            said += [(symbol, day, side) for side in ("buy", "sell") if noise.uniform() < 0.2]
-            before = close
-    names = ["symbol", "date", "open", "high", "low", "close", "prev_close", "volume"]
-    bars = pl.DataFrame(rows, schema=names, orient="row").with_columns(amount=1e7, is_st=False, suspended=False)
-    return bars, pl.DataFrame(said, schema=["symbol", "date", "side"], orient="row")
+    return frames_of_noise()
 
 
 @pytest.fixture(scope="module")
-def laboratory(frames):
-    bars, signals = frames
-    market = prepare(DAYS, bars, NO_EVENTS)
-    return Laboratory(market, {"a": ordered(market, signals)[""]})
+def laboratory():
+    return laboratory_of_noise()
 
 
 @pytest.mark.slow
