@@ -59,8 +59,11 @@ def read_stretches(lake: Lake, choices: Sequence[Choice], needs: Needs) -> Gener
 def _stretches(lake: Lake, needs: Needs) -> Iterator[Stretch]:
     tail = None
     for start, end in _spans(lake, needs):
-        names = list(dict.fromkeys(["close", *raw_columns(needs.columns)]))
-        bars = lake.read("daily_bars", columns=["symbol", "date", *names], start=start, end=end)
+        raw = raw_columns(needs.columns)
+        names = list(dict.fromkeys(["close", *raw]))
+        # The bars before are read for their raw columns; of the others only the closes of signals are asked for.
+        from_day = start if raw or start is None else max(start, needs.since)
+        bars = lake.read("daily_bars", columns=["symbol", "date", *names], start=from_day, end=end)
         stored = read_stored(lake, needs.columns, start=start, end=end, bars=bars)
         first = tail is None
         rows = sort_by_symbol(with_short(lake, stored, needs) if first else pl.concat([tail, stored]))
