@@ -26,6 +26,9 @@ from mystocks_dagster.lake.data_files import (
 from mystocks_dagster.lake.layout import YEAR, date_column
 from mystocks_dagster.market.table import Table
 
+#: Rows of more symbols are sorted together with the others of their file.
+_FEW_SYMBOLS = 50
+
 
 class FileExchange(ABC):
     """New files in place of others of a table.
@@ -187,13 +190,15 @@ class StretchReplacement(Replacement):
         keys = [*dict.fromkeys([*groups, *months.unique().iter_rows()])]
 
         def write(key: tuple[int, int]) -> None:
-            parts = [self.frame.filter((months["year"] == key[0]) & (months["month"] == key[1]))]
+            new = self.frame.filter((months["year"] == key[0]) & (months["month"] == key[1]))
+            staying = []
             for file in groups.get(key, ()):
                 rows = self.survivors(file)
                 if rows is not None:
                     self._removed.append(file)
-                    parts.append(rows)
-            self._added += write_parts(self.uri, self.schema, pl.concat(parts))
+                    staying.append(rows)
+            rows = _inserted(staying[0], new) if len(staying) == 1 else pl.concat([*staying, new])
+            self._added += write_parts(self.uri, self.schema, rows)
 
         try:
             with ThreadPoolExecutor(WRITERS) as pool:
@@ -201,6 +206,19 @@ class StretchReplacement(Replacement):
         except BaseException:
             delete_files(self.uri, [action.path for action in self._added])
             raise
+
+
+def _inserted(rows: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of a file, and after those of each symbol its new ones: of few symbols, nothing is sorted."""
+    symbols = new["symbol"].unique().sort()
+    if len(symbols) > _FEW_SYMBOLS:
+        return pl.concat([rows, new])
+    parts, start = [], 0
+    for symbol in symbols:
+        end = max(start, int(rows["symbol"].search_sorted(symbol, side="right")))
+        parts += [rows[start:end], new.filter(symbol=symbol)]
+        start = end
+    return pl.concat([*parts, rows[start:]])
 
 
 def _by_month(files: Sequence[DataFile]) -> dict[tuple[int, int], list[DataFile]]:
