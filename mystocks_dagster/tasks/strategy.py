@@ -93,14 +93,19 @@ def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
 
 
 def _store(lake: Lake, stale: Sequence["_Piece"], times: StageTimes, *, force: bool) -> int:
-    """Compute and store what is stale; return the number of rows written."""
+    """Compute and store what is stale; return the number of rows written.
+
+    A whole table is written year by year, also one that an older version wrote in one file.
+    """
     since = min(piece.since for piece in stale if piece.since)
     seen = {name: number for piece in stale for name, number in piece.watermarks.items()}
     computed = ahead(_computed(lake, stale, times))
-    if not lake.exists("signals"):
+    exists = lake.exists("signals")
+    if not exists or (since == BEGINNING and (force or not lake.schema_of("signals").by_month)):
         first = next(computed, SIGNALS.empty())  # an error comes before the table is created
+        kept = [_kept(lake, stale, since)] if exists else []
         with lake.rewrite("signals") as rewrite:
-            for signals in chain([first], computed):
+            for signals in chain([first], computed, kept):
                 with times.of("write"):
                     rewrite.add(signals)
             return rewrite.commit(seen)
