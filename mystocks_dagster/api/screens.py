@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from mystocks_dagster.api.request_models import Day, Manager, StrictModel, check_text
 from mystocks_dagster.api.response_models import Screened, documented
+from mystocks_dagster.project.screening import WAITING_SECONDS
 
 router = APIRouter(prefix="/api/screens", tags=["data"])
 
@@ -31,8 +32,16 @@ class ScreenBody(StrictModel):
 @router.post("/", include_in_schema=False)
 @router.post("", responses=documented(Screened))
 def screen(manager: Manager, body: ScreenBody) -> Any:
-    """Get the symbols that pass a formula on a day, with the values that made them pass. Nothing is stored."""
+    """Get the symbols that pass a formula on a day, with the values that made them pass. Nothing is stored.
+
+    After 20 seconds the screen is stopped, and the error says what it read.
+    """
     result = manager.screen(
-        body.formula, day=body.day, period=body.period, limit=body.limit, parameters=body.parameters
+        body.formula,
+        day=body.day,
+        period=body.period,
+        limit=body.limit,
+        parameters=body.parameters,
+        seconds=WAITING_SECONDS,
     )
     return result.to_json()

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from mystocks_dagster.days import day_or_none
 from mystocks_dagster.project.market_view.options import Adjustment, Period
 from mystocks_dagster.project.project import Project
+from mystocks_dagster.project.screening import WAITING_SECONDS
 
 #: Most rows of an answer: an assistant reads every one of them.
 MOST_ROWS = 500
@@ -68,7 +69,7 @@ def market_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
         limit: Rows = 50,
     ) -> dict[str, Any]:
         """List the symbols that pass a 通达信 formula on a day, with the values that made them pass."""
-        return project().screening.run(formula, day=day, limit=limit).to_json()
+        return project().screening.run(formula, day=day, limit=limit, seconds=WAITING_SECONDS).to_json()
 
     def market_day(day: Day = None) -> Any:
         """Get a day's market: breadth by board, indices, industries, leaders, capital flow, 龙虎榜, signals."""

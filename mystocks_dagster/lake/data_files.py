@@ -38,7 +38,7 @@ _ROW_GROUP = 16_384
 _COMPRESSION = "zstd"
 _LEVEL = 1
 #: Files that are written at the same time: polars uses one core for most of a small file.
-_WRITERS = min(4, os.cpu_count() or 1)
+WRITERS = min(4, os.cpu_count() or 1)
 
 
 class DataFile(NamedTuple):
@@ -127,7 +127,7 @@ def write_parts(
     try:
         if len(named) < 2:
             return [write(item) for item in named]
-        with ThreadPoolExecutor(_WRITERS) as pool:
+        with ThreadPoolExecutor(WRITERS) as pool:
             return list(pool.map(write, named))
     except BaseException:
         delete_files(uri, [path for path, _ in named])

@@ -7,6 +7,7 @@ files. delta-rs does the same with a predicate, but takes ten times as long and 
 from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import polars as pl
@@ -14,6 +15,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
 from mystocks_dagster.lake.data_files import (
+    WRITERS,
     DataFile,
     data_files,
     delete_files,
@@ -23,6 +25,9 @@ from mystocks_dagster.lake.data_files import (
 )
 from mystocks_dagster.lake.layout import YEAR, date_column
 from mystocks_dagster.market.table import Table
+
+#: Rows of more symbols are sorted together with the others of their file.
+_FEW_SYMBOLS = 50
 
 
 class FileExchange(ABC):
@@ -175,21 +180,55 @@ class StretchReplacement(Replacement):
         return self.schema.empty() if replaced.all() else read_file(self.uri, self.schema, file).filter(~replaced)
 
     def _write(self, touched: Sequence[DataFile]) -> None:
-        """Write year by year: a change of long ago touches the files of all years since."""
+        """Write month by month, several at a time: a change of long ago touches the files of all months since."""
         self._removed, self._added = [], []
-        years = self.frame[date_column(self.schema)].dt.year()
+        days = self.frame[date_column(self.schema)]
+        groups = _by_month(touched)
+        split = [*{year for year, month in groups if month}]
+        month = pl.when(days.dt.year().is_in(split)).then(days.dt.month().cast(pl.Int32)).otherwise(0)
+        months = pl.select(year=days.dt.year(), month=month)
+        keys = [*dict.fromkeys([*groups, *months.unique().iter_rows()])]
+
+        def write(key: tuple[int, int]) -> None:
+            new = self.frame.filter((months["year"] == key[0]) & (months["month"] == key[1]))
+            staying = []
+            for file in groups.get(key, ()):
+                rows = self.survivors(file)
+                if rows is not None:
+                    self._removed.append(file)
+                    staying.append(rows)
+            rows = _inserted(staying[0], new) if len(staying) == 1 else pl.concat([*staying, new])
+            self._added += write_parts(self.uri, self.schema, rows)
+
         try:
-            for year in sorted({*years.unique(), *(file.year for file in touched)}):
-                parts = [self.frame.filter(years == year)]
-                for file in touched:
-                    rows = self.survivors(file) if file.year == year else None
-                    if rows is not None:
-                        self._removed.append(file)
-                        parts.append(rows)
-                self._added += write_parts(self.uri, self.schema, pl.concat(parts))
+            with ThreadPoolExecutor(WRITERS) as pool:
+                list(pool.map(write, keys))
         except BaseException:
             delete_files(self.uri, [action.path for action in self._added])
             raise
+
+
+def _inserted(rows: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of a file, and after those of each symbol its new ones: of few symbols, nothing is sorted."""
+    symbols = new["symbol"].unique().sort()
+    if len(symbols) > _FEW_SYMBOLS:
+        return pl.concat([rows, new])
+    parts, start = [], 0
+    for symbol in symbols:
+        end = max(start, int(rows["symbol"].search_sorted(symbol, side="right")))
+        parts += [rows[start:end], new.filter(symbol=symbol)]
+        start = end
+    return pl.concat([*parts, rows[start:]])
+
+
+def _by_month(files: Sequence[DataFile]) -> dict[tuple[int, int], list[DataFile]]:
+    """Return files by year and month; of a year of which one file has several months, all have the month 0."""
+    spans = {file: {day.month if day else 0 for day in (file.first, file.last)} for file in files}
+    years = {file.year for file, months in spans.items() if len(months) > 1 or 0 in months}
+    groups: dict[tuple[int, int], list[DataFile]] = {}
+    for file, months in spans.items():
+        groups.setdefault((file.year, 0 if file.year in years else min(months)), []).append(file)
+    return groups
 
 
 def commit_files(

@@ -300,6 +300,7 @@ class TaskManager:
         period: "Period" = "daily",
         limit: int | None = None,
         parameters: Mapping[str, float] | None = None,
+        seconds: float | None = None,
     ) -> "ScreenResult":
         """Return the symbols that pass a 通达信 formula on a day, with the values that made them pass.
 
@@ -309,8 +310,11 @@ class TaskManager:
             period: The bars: daily, weekly or monthly.
             limit: Most symbols in the result. Default: all.
             parameters: Values of the formula's parameters by name.
+            seconds: Most time. Default: no limit.
         """
-        return self.project.screening.run(formula, day=day, period=period, limit=limit, parameters=parameters)
+        return self.project.screening.run(
+            formula, day=day, period=period, limit=limit, parameters=parameters, seconds=seconds
+        )
 
     def cleanup_executions(self, days: int = 7, *, dry_run: bool = False) -> CleanupResult:
         """Remove executions that ended more than `days` days ago (at least 1); tables and statistics are kept."""

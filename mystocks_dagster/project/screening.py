@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # polars takes 0.4 s to import
 _running = threading.Lock()
 #: Seconds for which a screen waits for another one.
 _PATIENCE = 20.0
+#: Most seconds of a screen that somebody waits for in a browser or over REST.
+WAITING_SECONDS = 20.0
 #: Most series that a formula may compute: over ten years of the market some 30 seconds.
 _MOST_SERIES = 300
 
@@ -34,6 +36,7 @@ class Screening:
         period: "Period" = "daily",
         limit: int | None = None,
         parameters: Mapping[str, float] | None = None,
+        seconds: float | None = None,
     ) -> "ScreenResult":
         """Return the symbols that pass a formula on a day; arguments and errors as in `screens.screen.screen`.
 
@@ -54,6 +57,7 @@ class Screening:
                 limit=limit,
                 parameters=parameters,
                 most_series=_MOST_SERIES,
+                seconds=seconds,
             )
         finally:
             _running.release()

@@ -1,7 +1,7 @@
 """Run a screen over the whole market."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -98,6 +98,7 @@ def screen(
     parameters: Mapping[str, float] | None = None,
     name: str = "screen",
     most_series: int | None = None,
+    seconds: float | None = None,
 ) -> ScreenResult:
     """Return the symbols that pass a formula on a day, with the values that made them pass.
 
@@ -110,11 +111,12 @@ def screen(
         parameters: Values of the formula's parameters.
         name: The formula's name, for messages.
         most_series: Most series that the formula may compute; None is no limit.
+        seconds: Most time; None is no limit. A read that has begun is not interrupted.
 
     Raises:
         FormulaError: The formula is wrong, has several outputs, or looks ahead.
         TableMissing: There are no bars yet.
-        InvalidParams: There are no bars on the day, or the formula is too long.
+        InvalidParams: There are no bars on the day, the formula is too long, or it took longer than `seconds`.
     """
     begin = time.perf_counter()
     condition = read_condition(formula, name, parameters)
@@ -128,12 +130,16 @@ def screen(
         raise InvalidParams(f"The formula computes {series:,} series; at most {most_series:,} are allowed.")
     needed = reach(computation)
     columns = list(dict.fromkeys(["close", *stored_columns(computation.bars)]))
+    whole = unbounded(computation) if needed is None else ()
+    check = _time_limit(begin, seconds, whole)
     bars = screen_bars(lake, chosen, columns, needed, period)
-    results = evaluate(computation, bars_of(bars.rows, computation.bars)) if bars.rows.height else {}
+    check()
+    stored = bars_of(bars.rows, computation.bars) if bars.rows.height else None
+    results = evaluate(computation, stored, before_block=check) if stored is not None else {}
     table = _last_rows(bars, results, condition, period_start(chosen, period))
     passing = table.filter(pl.col(PASSES).fill_nan(0) != 0).drop(PASSES)
     values = list(condition.values)
-    notes = _notes(lake, chosen, bars, unbounded(computation) if needed is None else ())
+    notes = _notes(lake, chosen, bars, whole)
     return ScreenResult(
         formula=formula,
         day=chosen,
@@ -148,6 +154,23 @@ def screen(
         bars=bars.read,
         seconds=time.perf_counter() - begin,
     )
+
+
+def _time_limit(begin: float, seconds: float | None, unbounded: Sequence[str]) -> Callable[[], None]:
+    """Return a function that raises an error once the time since `begin` is over."""
+
+    def check() -> None:
+        if seconds is not None and time.perf_counter() - begin > seconds:
+            message = f"The screen took longer than {seconds:g} s and was stopped."
+            if unbounded:
+                message += (
+                    f" It reads the whole history, on which {', '.join(unbounded[:3])} depends: give it a window, such "
+                    "as HHV(H,250)."
+                )
+            message += " Without a limit of time: mystocks screen, or a task with screen_market."
+            raise InvalidParams(message)
+
+    return check
 
 
 def _plan(condition: Condition) -> "Plan":

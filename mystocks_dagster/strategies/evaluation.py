@@ -1,7 +1,7 @@
 """Running a strategy on rows: its signals, or a clear error about its code. Only a task's process does this."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -54,24 +54,27 @@ def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min, *, tr
         text = str(error).partition("\n")[0] or "no message"
         reason = text if isinstance(error, InvalidParams) else f"{type(error).__name__}: {text}"
         raise InvalidParams(f"The strategy {choice.label} ({definition.place}) failed: {reason}") from error
-    return frame.with_columns(strategy=pl.lit(choice.label)).select(SIGNAL).sort("symbol", "date", "side")
+    return frame.with_columns(strategy=pl.lit(choice.label)).select(SIGNAL)
 
 
 def _by_symbol(rules: Any, rows: pl.DataFrame, since: date, bars: int | None) -> pl.DataFrame:
+    """Return the signals in the order of the rows, a purchase before a sale."""
     if not isinstance(rules, Rules):
         raise InvalidParams(f"it must return Rules(buy=..., sell=...), not {type(rules).__name__}")
+    wanted, parts = rows["date"] >= since, []
     if bars is None or rows.is_empty() or any(_ADDS_UP.search(str(item)) for item in _expressions(rules)):
-        return pl.concat(_sides(rules, rows, since, "symbol"))
-    # A row with so many rows of its symbol before it depends on these only: what other symbol is above does not matter.
-    numbered = rows.with_columns(_number=_numbers(rows["symbol"]))
-    later = _sides(rules, numbered, since, None, pl.col("_number") >= bars)
-    few = numbered.lazy().filter(pl.col("_number") < bars)
-    # Of most symbols none of the first rows is wanted.
-    young = few.filter(pl.col("date") >= since).select(pl.col("symbol").unique()).collect()["symbol"]
-    first = _sides(
-        rules, few.filter(pl.col("symbol").is_in(young.implode())).drop("_number").collect(), since, "symbol"
-    )
-    return pl.concat([*later, *first])
+        parts.append(_decided(rules, rows, wanted, "symbol"))
+    else:
+        # A row with so many rows of its symbol before it depends on these only: what other symbol is above does not
+        # matter. The first rows of a symbol are computed by themselves; of most symbols none of them is wanted.
+        first, alone = _first_rows(rows["symbol"], bars, wanted.to_numpy())
+        parts.append(_decided(rules, rows, wanted & ~pl.Series(first), None))
+        if len(alone):
+            parts.append(_decided(rules, rows[alone], wanted.gather(alone), "symbol", alone))
+    signals = pl.concat(parts)
+    # A stable sort of ascending pieces merges them.
+    signals = signals[np.argsort(signals["_place"].to_numpy(), kind="stable")]
+    return _signals(signals, _columns_of_values(rules))
 
 
 def _expressions(rules: Rules) -> list[pl.Expr]:
@@ -79,31 +82,51 @@ def _expressions(rules: Rules) -> list[pl.Expr]:
     return [item for item in given if isinstance(item, pl.Expr)]
 
 
-def _numbers(symbols: pl.Series) -> pl.Series:
-    """Return the number of each row within its symbol, from 0; the symbols are sorted."""
-    lengths = symbols.rle().struct.field("len").to_numpy()
-    starts = np.cumsum(lengths, dtype=np.int64) - lengths
-    return pl.Series(np.arange(len(symbols)) - np.repeat(starts, lengths))
+def _first_rows(symbols: pl.Series, bars: int, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows are among the first `bars` of their symbol, and the places of those that must be computed.
+
+    These are the first rows of all symbols of which one is wanted. The symbols are sorted.
+    """
+    lengths = symbols.rle().struct.field("len").to_numpy().astype(np.int64)
+    starts, some = np.cumsum(lengths) - lengths, np.minimum(lengths, bars)
+    places = np.arange(some.sum()) + np.repeat(starts - (np.cumsum(some) - some), some)
+    first = np.zeros(len(symbols), bool)
+    first[places] = True
+    needed = np.repeat(np.arange(len(some)), some)
+    asked = np.bincount(needed[wanted[places]], minlength=len(some)) > 0
+    return first, places[asked[needed]]
 
 
-def _sides(
-    rules: Rules, rows: pl.DataFrame, since: date, over: str | None, only: pl.Expr | None = None
-) -> Iterator[pl.DataFrame]:
-    explained = rules.explained
-    computed = {f"_value_{name}": value for name, value in explained.items() if isinstance(value, pl.Expr)}
+def _columns_of_values(rules: Rules) -> dict[str, str]:
+    """Return the column of each value that explains a signal."""
+    explained = rules.explained.items()
+    return {name: f"_value_{name}" if isinstance(value, pl.Expr) else value for name, value in explained}
+
+
+def _decided(
+    rules: Rules, rows: pl.DataFrame, wanted: pl.Series, over: str | None, places: np.ndarray | None = None
+) -> pl.DataFrame:
+    """Return the wanted rows with a signal, the purchases before the sales: side, entry, values and `_place`.
+
+    Only conditions and values that are expressions are computed for all rows.
+    """
+    computed = {f"_value_{name}": value for name, value in rules.explained.items() if isinstance(value, pl.Expr)}
     computed |= {name: value for name in ("score", "weight") if (value := getattr(rules, name)) is not None}
     expressions = {**{f"_{side}": getattr(rules, side) for side in _SIDES}, **computed}
     flagged = rows.lazy().with_columns(
         (expression.over(over) if over else expression).alias(name) for name, expression in expressions.items()
     )
-    recent = pl.col("date") >= since
-    either = pl.any_horizontal(pl.col(f"_{side}") for side in _SIDES)
-    signals = flagged.filter(either & recent & (recent if only is None else only)).collect()
-    values = {name: f"_value_{name}" if isinstance(value, pl.Expr) else value for name, value in explained.items()}
+    flagged = flagged.select(*expressions).collect()
+    stored = [name for name in dict.fromkeys(_columns_of_values(rules).values()) if name not in computed]
+    rows = rows.select("symbol", "date", *(name for name in stored if name not in ("symbol", "date")))
+    found = rows.hstack(flagged.select(*computed))
+    frames = []
     for side in _SIDES:
+        chosen = (flagged[f"_{side}"] & wanted).arg_true()
+        place = chosen if places is None else pl.Series(places).gather(chosen)
         entry = pl.lit(rules.entry if side == "buy" else None, pl.String)
-        chosen = signals.filter(pl.col(f"_{side}")).with_columns(side=pl.lit(side), entry=entry)
-        yield _signals(chosen, values)
+        frames.append(found[chosen].with_columns(side=pl.lit(side), entry=entry, _place=place.cast(pl.Int64)))
+    return pl.concat(frames)
 
 
 def _of_the_market(frame: Any, since: date) -> pl.DataFrame:
@@ -117,7 +140,7 @@ def _of_the_market(frame: Any, since: date) -> pl.DataFrame:
     if frame.select("symbol", "date", "side").is_duplicated().any():
         raise InvalidParams("its frame has two rows of one symbol, day and side")
     values = {name: name for name in frame.columns if name not in ("symbol", "date", "side", "weight", "entry")}
-    return _signals(frame.filter(pl.col("date") >= since), values)
+    return _signals(frame.filter(pl.col("date") >= since).sort("symbol", "date", "side"), values)
 
 
 def _signals(frame: pl.DataFrame, values: Mapping[str, str]) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -29,7 +30,7 @@ from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
 from mystocks_dagster.tasks.stages import StageTimes
 from mystocks_dagster.tasks.strategy_rows import Needs
-from mystocks_dagster.tasks.strategy_stretches import read_stretches
+from mystocks_dagster.tasks.strategy_stretches import ahead, read_stretches
 
 _COMPUTING = (columns, conditions, evaluation, formulas, ranking)
 _READING = (strategy_rows, strategy_statements, strategy_stretches, limit_columns, statement_factors)
@@ -87,12 +88,30 @@ def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     stale = [piece for piece in pieces if piece.since]
     rows, times = 0, StageTimes()
     if stale:
-        since = min(piece.since for piece in stale if piece.since)
-        content = _content(lake, stale, since, times)
-        seen = {name: number for piece in stale for name, number in piece.watermarks.items()}
-        with times.of("write"):
-            rows = write_changes(lake, "signals", content, since=since, watermarks=seen, force=params.force)
+        rows = _store(lake, stale, times, force=params.force)
     return replace(_result(lake, params, run, rows), stages=times.seconds)
+
+
+def _store(lake: Lake, stale: Sequence["_Piece"], times: StageTimes, *, force: bool) -> int:
+    """Compute and store what is stale; return the number of rows written.
+
+    A whole table is written year by year, also one that an older version wrote in one file.
+    """
+    since = min(piece.since for piece in stale if piece.since)
+    seen = {name: number for piece in stale for name, number in piece.watermarks.items()}
+    computed = ahead(_computed(lake, stale, times))
+    exists = lake.exists("signals")
+    if not exists or (since == BEGINNING and (force or not lake.schema_of("signals").by_month)):
+        first = next(computed, SIGNALS.empty())  # an error comes before the table is created
+        kept = [_kept(lake, stale, since)] if exists else []
+        with lake.rewrite("signals") as rewrite:
+            for signals in chain([first], computed, kept):
+                with times.of("write"):
+                    rewrite.add(signals)
+            return rewrite.commit(seen)
+    content = _sorted(pl.concat([SIGNALS.empty(), *computed, _kept(lake, stale, since)]))
+    with times.of("write"):
+        return write_changes(lake, "signals", content, since=since, watermarks=seen, force=force)
 
 
 @dataclass(frozen=True)
@@ -120,18 +139,14 @@ def _piece(lake: Lake, choice: Choice, engine: str, *, force: bool) -> _Piece:
     return _Piece(choice, work, inputs, BEGINNING if force else stale_since(lake, "signals", [work], inputs))
 
 
-def _content(lake: Lake, stale: Sequence[_Piece], since: date, times: StageTimes) -> pl.DataFrame:
-    """Return the whole content of the table from the day `since` on."""
-    frames = [SIGNALS.empty(), *_computed(lake, stale, times)]
-    if lake.exists("signals"):
-        kept = pl.lit(True)
-        for piece in stale:
-            kept &= ~((pl.col("strategy") == piece.choice.label) & (pl.col("date") >= piece.since))
-        stored = lake.scan("signals", columns=list(SIGNALS.dtypes), start=since).filter(kept)
-        with translate_errors(lake.location):
-            frames.append(stored.collect())
-    with times.of("sort"):
-        return _sorted(pl.concat(frames))
+def _kept(lake: Lake, stale: Sequence[_Piece], since: date) -> pl.DataFrame:
+    """Return the stored signals from the day `since` on that are not computed again."""
+    kept = pl.lit(True)
+    for piece in stale:
+        kept &= ~((pl.col("strategy") == piece.choice.label) & (pl.col("date") >= piece.since))
+    stored = lake.scan("signals", columns=list(SIGNALS.dtypes), start=since).filter(kept)
+    with translate_errors(lake.location):
+        return stored.collect()
 
 
 def _computed(lake: Lake, stale: Sequence[_Piece], times: StageTimes) -> Iterator[pl.DataFrame]:
@@ -154,7 +169,9 @@ def _computed(lake: Lake, stale: Sequence[_Piece], times: StageTimes) -> Iterato
                     since = max(piece.since or BEGINNING, stretch.since)
                     frames.append(signals_of(piece.choice, stretch.rows, since, trusting=True))
             with times.of("raw closes"):
-                yield _with_raw_close(pl.concat(frames), stretch.bars)
+                signals = _with_raw_close(pl.concat(frames), stretch.bars)
+            with times.of("sort"):
+                yield _sorted(signals)
 
 
 def _common(pieces: Sequence[_Piece]) -> Needs:

@@ -194,6 +194,23 @@ def empty_columns(rows: pl.DataFrame, choices: Sequence[Choice]) -> set[str]:
     return {name for name in names if rows[name].null_count() == rows.height}
 
 
+def never_filled(lake: Lake) -> set[str]:
+    """Return the columns of indicators that have no value in any row, as far as the log says it."""
+    opened = lake.log(INDICATORS)
+    files = pl.DataFrame(opened.get_add_actions(flatten=True)) if opened is not None else pl.DataFrame()
+    prefix = "null_count."
+    counts = files.select(
+        pl.col(name).eq(pl.col("num_records")).fill_null(value=False).all()
+        for name in files.columns
+        if name.startswith(prefix)
+    )
+    return (
+        {name.removeprefix(prefix) for name, empty in counts.row(0, named=True).items() if empty}
+        if files.height
+        else set()
+    )
+
+
 def refuse_empty(empty: Collection[str], choices: Sequence[Choice]) -> None:
     """Raise an error for an indicator that was never calculated."""
     reads = {name: choice.label for choice in choices for name in indicator_columns(choice.definition.reads)}

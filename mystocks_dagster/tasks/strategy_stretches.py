@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -17,12 +18,14 @@ from mystocks_dagster.tasks.strategy_rows import (
     Needs,
     check_columns,
     completed,
-    empty_columns,
+    never_filled,
     raw_columns,
     read_stored,
     refuse_empty,
     with_short,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,23 +49,21 @@ def read_stretches(lake: Lake, choices: Sequence[Choice], needs: Needs) -> Gener
     The last bars of each symbol go over into the next year. Strategies that need all bars get them at once.
 
     Raises:
-        TableMissing: A column does not exist, or has no values in any year.
+        TableMissing: A column does not exist, or has no values.
     """
     check_columns(lake, choices)
-    empty = None
-    for stretch in _ahead(_stretches(lake, needs)):
-        without = empty_columns(stretch.rows, choices)
-        empty = without if empty is None else empty & without
-        yield stretch
-    if empty:
-        refuse_empty(empty, choices)
+    refuse_empty(never_filled(lake), choices)
+    yield from ahead(_stretches(lake, needs))
 
 
 def _stretches(lake: Lake, needs: Needs) -> Iterator[Stretch]:
     tail = None
     for start, end in _spans(lake, needs):
-        names = list(dict.fromkeys(["close", *raw_columns(needs.columns)]))
-        bars = lake.read("daily_bars", columns=["symbol", "date", *names], start=start, end=end)
+        raw = raw_columns(needs.columns)
+        names = list(dict.fromkeys(["close", *raw]))
+        # The bars before are read for their raw columns; of the others only the closes of signals are asked for.
+        from_day = start if raw or start is None else max(start, needs.since)
+        bars = lake.read("daily_bars", columns=["symbol", "date", *names], start=from_day, end=end)
         stored = read_stored(lake, needs.columns, start=start, end=end, bars=bars)
         first = tail is None
         rows = sort_by_symbol(with_short(lake, stored, needs) if first else pl.concat([tail, stored]))
@@ -93,14 +94,14 @@ def _last_bars(rows: pl.DataFrame, number: int) -> pl.DataFrame:
     return rows[within + np.repeat(np.cumsum(lengths) - kept, kept)]
 
 
-def _ahead(stretches: Iterator[Stretch]) -> Iterator[Stretch]:
-    """Yield stretches, and read the next one meanwhile."""
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Yield items, and make the next one in another thread meanwhile."""
 
-    def following() -> Stretch | None:
-        return next(stretches, None)
+    def following() -> T | None:
+        return next(items, None)
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(following)
-        while (stretch := waiting.result()) is not None:
+        while (item := waiting.result()) is not None:
             waiting = pool.submit(following)
-            yield stretch
+            yield item

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from support.project import Folder
 
-from mystocks_dagster.errors import NotNow
+from mystocks_dagster.errors import InvalidParams, NotNow
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.project import screening
@@ -83,6 +83,21 @@ def test_one_screen_runs_at_a_time(client: TestClient, monkeypatch: pytest.Monke
     with screening._running:
         answer = client.post("/api/screens", json={"formula": "C>0"})
     assert (answer.status_code, answer.json()["error"]) == (409, NotNow.__name__)
+    assert client.post("/api/screens", json={"formula": "C>0"}).status_code == 200
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_screen_that_takes_too_long_is_stopped_and_says_what_it_read(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as impatient:
+        impatient.setattr("mystocks_dagster.api.screens.WAITING_SECONDS", 0.0)
+        bounded, whole = (client.post("/api/screens", json={"formula": text}) for text in ("C>MA(C,2)", "C>HHV(C,0)"))
+    for answer in (bounded, whole):
+        assert (answer.status_code, answer.json()["error"]) == (422, InvalidParams.__name__)
+        assert "took longer than 0 s" in answer.json()["message"]
+    assert "whole history" not in bounded.json()["message"]
+    assert "whole history, on which HHV(CLOSE,0) depends" in whole.json()["message"]
     assert client.post("/api/screens", json={"formula": "C>0"}).status_code == 200
 
 

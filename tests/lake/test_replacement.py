@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 
 from mystocks_dagster.errors import WrongWorld
-from mystocks_dagster.lake import replacement
+from mystocks_dagster.lake import data_files, replacement
 from mystocks_dagster.lake.damage import commit_info
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.tables.market import DAILY_BARS
 
 DAY, NEXT = date(2024, 1, 2), date(2024, 1, 3)
 
@@ -62,6 +63,30 @@ def test_an_upsert_keeps_the_rows_of_other_keys_and_replaces_those_of_the_same(
         (NEXT, "600002.SH", 10.0),
         (NEXT, "600009.SH", 12.5),
     ]
+
+
+@pytest.mark.parametrize("rows_per_month", [1, 1_000], ids=["a file for each month", "a file for the year"])
+@pytest.mark.parametrize("most", [0, 50], ids=["sorted", "put into place"])
+def test_a_change_of_long_ago_replaces_the_rows_of_its_symbols_only(
+    lake: Lake, make_bars: Callable[..., pl.DataFrame], monkeypatch: pytest.MonkeyPatch, rows_per_month: int, most: int
+):
+    monkeypatch.setattr(data_files, "ROWS_PER_MONTH", rows_per_month)
+    monkeypatch.setattr(replacement, "_FEW_SYMBOLS", most)
+    days = [date(2024, month, day) for month in (1, 2, 4) for day in (8, 9, 10)]
+    lake.replace_days("daily_bars", pl.concat(make_bars(day) for day in days), days)
+    files = len(data_files.data_files(lake.log("daily_bars"), DAILY_BARS))
+    changed = [*days[4:], date(2024, 5, 8)]
+    symbols = ["600001.SH", "600009.SH"]
+    frame = pl.concat(make_bars(day, symbols, 12.5) for day in changed)
+    lake.replace_from("daily_bars", frame, date(2024, 5, 8), dict.fromkeys(symbols, days[4]))
+    old = [(day, f"60000{n}.SH", 10.0) for day in days for n in range(3) if n != 1 or day < days[4]]
+    expected = sorted(old + [(day, symbol, 12.5) for day in changed for symbol in symbols])
+    assert lake.read("daily_bars", columns=["date", "symbol", "close"]).sort("date", "symbol").rows() == expected
+    stored = data_files.data_files(lake.log("daily_bars"), DAILY_BARS)
+    assert (files, len(stored)) == ((3, 4) if rows_per_month == 1 else (1, 1))
+    for file in stored:
+        rows = data_files.read_file(f"{lake.location}/daily_bars", DAILY_BARS.stored, file)
+        assert rows.equals(rows.sort("symbol", "date"))
 
 
 def test_a_commit_says_how_many_files_it_lists_so_that_a_truncated_one_is_noticed(

@@ -1,9 +1,11 @@
 """Signals into the lake."""
 
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from pydantic import ValidationError
 
 from mystocks_dagster.errors import TableMissing
@@ -50,6 +52,32 @@ def test_crossings_are_stored_with_the_raw_close_and_the_values(computing, lake,
     assert joined.height == stored.height
     assert joined["close"].equals(joined["raw"].alias("close"))
     assert stored["detail"].str.contains(r"^ma5 [\d.]+ ma20 [\d.]+$").all()
+
+
+def test_signals_of_an_older_version_in_one_file_are_exchanged_for_files_of_months(computing, lake, market):
+    indicate(computing)
+    signal(computing)
+    stored = lake.read("signals").sort("symbol", "date", "strategy", "side")
+    folder = Path(lake.location, "signals")
+    shutil.rmtree(folder)
+    old = stored.with_columns(strategy=pl.lit("rsi_reversion")).unique(["symbol", "date", "side"])
+    write_deltalake(folder, old.to_arrow(compat_level=pl.CompatLevel.oldest()), name="real/signals")
+    assert lake.read("signals").height == old.height
+    assert signal(computing).rows == {"signals": stored.height + old.height}
+    assert DeltaTable(folder).metadata().partition_columns == ["year"]
+    computed = lake.read("signals").filter(pl.col("strategy") != "rsi_reversion")
+    assert computed.sort("symbol", "date", "strategy", "side").equals(stored)
+    assert lake.read("signals").filter(strategy="rsi_reversion").height == old.height
+
+
+def test_a_market_without_a_signal_is_stored_as_such_and_not_computed_again(computing, lake, market):
+    indicate(computing)
+    never = {"name": "kdj_overbought", "oversold": 0, "overbought": 100}
+    result = signal(computing, strategies=[never])
+    assert (lake.read("signals").height, result.metadata["signals"]) == (0, {"kdj_overbought": 0})
+    for file in Path(lake.location, "indicators_daily").rglob("*.parquet"):
+        file.unlink()
+    assert signal(computing, strategies=[never]).status == "skipped"
 
 
 def test_the_same_indicators_again_are_skipped(computing, lake, market):

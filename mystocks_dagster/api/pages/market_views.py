@@ -19,6 +19,7 @@ from mystocks_dagster.market.formulas.bars import BARS
 from mystocks_dagster.market.formulas.functions import FUNCTIONS
 from mystocks_dagster.market.symbols import normalise
 from mystocks_dagster.project.market_view.options import ADJUSTMENTS, PERIODS, USUAL, Adjustment, Period
+from mystocks_dagster.project.screening import WAITING_SECONDS
 from mystocks_dagster.texts import catalogue
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
@@ -83,7 +84,9 @@ def _register_screen(router: APIRouter, site: Site) -> None:
         try:
             if period not in PERIODS:
                 raise InvalidParams(f"{period!r} is not a period; choose {', '.join(PERIODS)}.")
-            result = project_of(request).screening.run(text, day=day_of(day), period=period, limit=_MOST_PASSED)
+            result = project_of(request).screening.run(
+                text, day=day_of(day), period=period, limit=_MOST_PASSED, seconds=WAITING_SECONDS
+            )
         except MyStocksError as error:
             return site.render(request, "screen.html", error, **shown, result=None)
         return site.render(request, "screen.html", **shown, result=result)

@@ -5,7 +5,7 @@ numpy release the interpreter's lock. A block is so small that its series stay i
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +46,9 @@ def empty_state(plan: Plan, symbols: int) -> State:
     return {version: np.zeros((symbols, size)) for version, size in plan.states.items()}
 
 
-def evaluate(plan: Plan, bars: Bars, state: State | None = None) -> dict[str, np.ndarray]:
+def evaluate(
+    plan: Plan, bars: Bars, state: State | None = None, *, before_block: Callable[[], None] | None = None
+) -> dict[str, np.ndarray]:
     """Compute the outputs of a plan.
 
     Args:
@@ -54,6 +56,7 @@ def evaluate(plan: Plan, bars: Bars, state: State | None = None) -> dict[str, np
         bars: The bars; in each column that the plan reads, NaN is "no value".
         state: The state before these bars; it becomes, in place, the state after them. None: these are the first bars,
             and the state after them is not needed.
+        before_block: Called before each block; its error ends the computation.
 
     Returns:
         An array for each output, NaN where it has no value; conditions are 1 and 0.
@@ -63,6 +66,8 @@ def evaluate(plan: Plan, bars: Bars, state: State | None = None) -> dict[str, np
     results = {name: np.empty(rows) for name in plan.outputs}
 
     def run(first: int, last: int) -> None:
+        if before_block is not None:
+            before_block()
         start, end = int(bars.offsets[first]), int(bars.offsets[last])
         columns = {name: np.ascontiguousarray(bars.columns[name][start:end], np.float64) for name in plan.bars}
         block = Bars(bars.offsets[first : last + 1] - start, columns)

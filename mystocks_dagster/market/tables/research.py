@@ -13,6 +13,7 @@ SIGNALS = Table(
     grain="one symbol, day, strategy and side with a signal",
     key=("symbol", "date", "strategy", "side"),
     date_column="date",
+    by_month=True,
     known_by=("date",),
     columns=(
         SYMBOL,
