@@ -3,9 +3,9 @@
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -17,6 +17,7 @@ from mystocks_dagster.lake.prices import How, adjusted_bars
 from mystocks_dagster.lake.qlib import is_qlib_folder, write_qlib
 from mystocks_dagster.lake.reading import Selection
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.market.table import MOMENT
 from mystocks_dagster.market.tables import table as table_of
 
@@ -32,7 +33,7 @@ class Export:
     Attributes:
         table: Name of the table.
         adjust: How the prices of `daily_bars` are adjusted; None leaves them raw.
-        symbols: Symbols to keep; None means all.
+        symbols: Symbols to keep, in any spelling; None means all.
         start: First day to keep, by the table's date column.
         end: Last day to keep.
     """
@@ -59,10 +60,15 @@ def export(lake: Lake, request: Export, target: Path, form: Format | None = None
     Raises:
         LakeError: The target exists, its folder does not, or the rows do not fit the format.
         TableMissing: The table does not exist yet.
-        UnknownName: There is no such table or format, or the table has no such column to select by.
+        UnknownName: There is no such table or format, the table has no such column to select by, or none of its rows
+            is of one of the symbols.
+        InvalidParams: One of the symbols is not a code.
     """
     form = form or _format_of(target)
     _check_target(target, form, force=force)
+    if request.symbols is not None:
+        request = replace(request, symbols=tuple(normalise_all(request.symbols)))
+        _check_symbols(lake, request.table, request.symbols or ())
     frame = _rows(lake, request)
     if frame.is_empty():
         raise LakeError(f"{request.table} has no such rows, so nothing is exported.")
@@ -90,6 +96,19 @@ def _check_target(target: Path, form: Format, *, force: bool) -> None:
         raise LakeError(f"{target} is not an earlier export for qlib, so it is not replaced. Choose another name.")
     if form != "qlib" and (target.is_dir() or target.is_symlink()):
         raise LakeError(f"{target} is not a file, so it is not replaced. Choose another name.")
+
+
+def _check_symbols(lake: Lake, table: str, symbols: Sequence[str]) -> None:
+    """Refuse an export in which a symbol would be missing without a word."""
+    stored = set(lake.read(table, columns=["symbol"], symbols=symbols)["symbol"].unique())
+    # A code of the past is read under the newest code.
+    missing = [
+        symbol
+        for symbol in symbols
+        if symbol not in stored and lake.read(table, columns=["symbol"], symbols=[symbol]).is_empty()
+    ]
+    if missing:
+        raise UnknownName(f"{table} has no rows of {', '.join(missing)}, so nothing is exported.")
 
 
 def _rows(lake: Lake, request: Export) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from mystocks_dagster.errors import LakeError, UnknownName
+from mystocks_dagster.errors import InvalidParams, LakeError, UnknownName
 from mystocks_dagster.lake import export as module
 from mystocks_dagster.lake.export import Export, export
 from mystocks_dagster.lake.store import Lake
@@ -72,6 +72,18 @@ def test_prices_are_adjusted_and_rows_selected_as_asked(filled: Lake, tmp_path: 
     frame = pd.read_csv(tmp_path / "bars.csv")
     assert frame["close"].tolist() == [20.0, 20.0]
     assert frame["factor"].tolist() == [1.0, 2.0]
+
+
+def test_symbols_may_be_spelt_as_users_do_and_none_is_left_out_without_a_word(filled: Lake, tmp_path: Path):
+    both = Export(table="daily_bars", symbols=("sh600000", "000001"))
+    assert export(filled, both, tmp_path / "both.csv") == 5
+    for symbols, error, words in (
+        (("600000", "000002"), UnknownName, "no rows of 000002.SZ"),
+        (("600000", "NOSUCH"), InvalidParams, "NOSUCH"),
+    ):
+        with pytest.raises(error, match=words):
+            export(filled, Export(table="daily_bars", symbols=symbols), tmp_path / "some.csv")
+        assert not (tmp_path / "some.csv").exists()
 
 
 def test_chinese_names_are_intact_in_every_format_and_excel_recognises_them_in_csv(named: Lake, tmp_path: Path):
