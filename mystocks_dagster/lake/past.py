@@ -39,7 +39,9 @@ class PastLake(TableReader):
         if delta.open_table(uri) is None:
             return super()._missing(table)
         since = commit_time(damage.commit_info(uri, 0).get("timestamp"))
-        return TableMissing(f"{table} did not exist at {self.moment.isoformat()}: its first version is of {since:%Y-%m-%d %H:%M:%S}.")
+        return TableMissing(
+            f"{table} did not exist at {self.moment.isoformat()}: its first version is of {since:%Y-%m-%d %H:%M:%S}."
+        )
 
     def _open_version(self, table: str) -> DeltaTable | None:
         uri = self._uri(table)

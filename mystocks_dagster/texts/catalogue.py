@@ -25,6 +25,8 @@ _WORD = re.compile(r"\w+")
 #: A word that touches no value, which a NUL character stands for.
 _WHOLE_WORD = re.compile(r"(?<![\w\0])(\w+)(?![\w\0])")
 _BRACKET = re.compile("[()]")
+#: A line of a user's file below a message, or the marks under it.
+_EXCERPT = re.compile(r"[0-9]* ?\| ")
 #: Names with commas between them; a number, a part of JSON or of a path does not begin or end one.
 _LIST = re.compile(r"[^\s,;()\[\]{}\"']+(?:, [^\s,;()\[\]{}\"']+)+")
 _CHINESE_END = re.compile(r"[\u3000-\u303f\uff00-\uff5e]\Z")
@@ -87,6 +89,8 @@ def translate(text: str, language: str) -> str:
 @lru_cache(maxsize=4096)
 def _translated(text: str) -> str:
     bare = text.strip()
+    if _EXCERPT.match(bare):
+        return text
     before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :] if bare else ""
     return f"{before}{(_reading_of_lines(bare) if _LINE_END in bare else _reading(bare)).chinese}{after}"
 
@@ -116,7 +120,9 @@ def _reading(text: str) -> _Reading:
     for first in reversed(range(len(starts))):
         ways = [_joined(_Reading(0, text[starts[first] : ends[first]]), best[-1])]
         for last in range(first, len(starts)):
-            if (piece := _marked(text[starts[first] : ends[last]])) is not None:
+            part = text[starts[first] : ends[last]]
+            # A single word among others is a name, which may be the same as a word of the program.
+            if (" " in part or len(starts) == 1) and (piece := _marked(part)) is not None:
                 ways.append(_joined(piece, best[len(starts) - last - 1]))
         best.append(max(ways, key=lambda way: way.score))
     return best[-1]

@@ -161,7 +161,9 @@ def test_the_lake_is_read_as_it_was_at_a_moment(mystocks: Commands) -> None:
     assert mystocks.json(*query) == [{"high": 19.0}]
     assert mystocks.json(*query, *at) == [{"high": 9.0}]
     assert "--at is 'yesterday'" in mystocks("data", "head", "daily_bars", "--at", "yesterday", code=1)
-    assert "daily_bars did not exist at 2020-01-01" in mystocks("data", "head", "daily_bars", "--at", "2020-01-01", code=1)
+    assert "daily_bars did not exist at 2020-01-01" in mystocks(
+        "data", "head", "daily_bars", "--at", "2020-01-01", code=1
+    )
 
 
 # ---- what was known, who was listed, and which codes belong to one stock

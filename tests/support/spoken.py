@@ -201,8 +201,11 @@ def _said(module: ast.Module) -> Iterator[tuple[int, str]]:
         text = template(node)
         if text is None or _is_mechanical(node, parents):
             continue
-        if _is_prose(text) or (_may_be_a_word(node, parents) and _WORD.search(text)):
-            yield getattr(node, "lineno", 0), text
+        line = getattr(node, "lineno", 0)
+        if _leads_a_list(node, parents):
+            yield line, f"{text}: {{0}}."
+        elif _is_prose(text) or (_is_progress(node, parents) and _WORD.search(text)):
+            yield line, text
 
 
 def _is_prose(text: str) -> bool:
@@ -220,16 +223,17 @@ def _is_prose(text: str) -> bool:
     )
 
 
-def _may_be_a_word(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Return whether also a single word is a text here: what says how far a task is, and what leads a list."""
+def _leads_a_list(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Return whether a text stands before a list of names, as in `suggest(name, names, allowed="The tasks are")`."""
     parent = parents[node]
-    if isinstance(parent, ast.keyword):
-        return parent.arg == "allowed"
-    return (
-        isinstance(parent, ast.Call)
-        and isinstance(parent.func, ast.Attribute)
-        and parent.func.attr == "report_progress"
-    )
+    return isinstance(parent, ast.keyword) and parent.arg == "allowed"
+
+
+def _is_progress(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Return whether a text says how far a task is: also a single word is one."""
+    parent = parents[node]
+    called = parent.func if isinstance(parent, ast.Call) else None
+    return isinstance(called, ast.Attribute) and called.attr == "report_progress"
 
 
 def _is_mechanical(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:

@@ -92,6 +92,11 @@ def test_each_text_is_found_again_with_its_values():
         ),
         pytest.param("timed out after 30 s", "超时：超过 30 秒", id="timed-out"),
         pytest.param(
+            "/srv/tasks.yaml:17:26: tasks is empty\n   17 |   - {group_id: g, tasks: []}\n      |                          ^^",
+            "/srv/tasks.yaml:17:26: tasks 是空的\n   17 |   - {group_id: g, tasks: []}\n      |                          ^^",
+            id="what-the-user-has-written-stays",
+        ),
+        pytest.param(
             "attempt 1 of 3 failed: its process was killed by SIGKILL; its memory peaked at 12 MB."
             " The machine may have run out of memory.",
             "第 1 次尝试失败（共 3 次）：它的进程被 SIGKILL 强制结束；内存峰值 12 MB。机器可能内存不足。",
