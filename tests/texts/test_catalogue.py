@@ -92,8 +92,8 @@ def test_each_text_is_found_again_with_its_values():
         ),
         pytest.param("timed out after 30 s", "超时：超过 30 秒", id="timed-out"),
         pytest.param(
-            "/srv/tasks.yaml:17:26: tasks is empty\n   17 |   - {group_id: g, tasks: []}\n      |                          ^^",
-            "/srv/tasks.yaml:17:26: tasks 是空的\n   17 |   - {group_id: g, tasks: []}\n      |                          ^^",
+            "/srv/tasks.yaml:7:14: tasks is empty\n    7 | - {id: g, tasks: []}\n      |              ^^",
+            "/srv/tasks.yaml:7:14: tasks 是空的\n    7 | - {id: g, tasks: []}\n      |              ^^",
             id="what-the-user-has-written-stays",
         ),
         pytest.param(
