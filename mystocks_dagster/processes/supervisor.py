@@ -184,8 +184,13 @@ class Supervisor:
 
     def stop(self) -> None:
         """End all servers, the code servers last, and their process groups; workers of runs go on."""
+        code_servers = [child for child in self._children if child.command.is_code_server]
+        for child in code_servers:
+            if child.ready_since is None:
+                # It only loads code so far, and each of its processes would print where that was interrupted.
+                child.signal(signal.SIGKILL)
         _end([child for child in self._children if not child.command.is_code_server], _STOP_SECONDS)
-        _end([child for child in self._children if child.command.is_code_server], _STOP_CODE_SECONDS)
+        _end(code_servers, _STOP_CODE_SECONDS)
 
 
 def _end(children: list[Child], patience: float) -> None:

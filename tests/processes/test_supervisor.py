@@ -134,6 +134,28 @@ def test_one_that_is_stopped_while_it_starts_says_nothing(
     assert "".join(capfd.readouterr()) == ""
 
 
+def test_a_code_server_that_is_stopped_while_it_loads_says_nothing_nor_do_its_processes(
+    log: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    loading = "import sys, time; print(1, file=open(sys.argv[1], 'w')); time.sleep(60)"
+    code = f"import subprocess, sys\ndef run():\n    subprocess.run([sys.executable, '-c', {loading!r}, sys.argv[1]])\n"
+    log.with_name("loading_server.py").write_text(code, encoding="utf-8")
+    one = Command(
+        name="it",
+        waits_for="it",
+        entry="loading_server:run",
+        arguments=(str(log),),
+        ready=lambda _pid: False,
+        is_code_server=True,
+    )
+    held = Supervisor([one], Path.cwd(), print, stop_requested=log.exists)
+    held.start()
+    with pytest.raises(KeyboardInterrupt):
+        held.wait_until_ready()
+    held.stop()
+    assert "".join(capfd.readouterr()) == ""
+
+
 def test_it_waits_as_long_as_the_server_lives_and_says_for_what(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_FIRST_PROGRESS", 0.05)
     looks = iter(range(1000))
