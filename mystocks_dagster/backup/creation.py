@@ -80,9 +80,9 @@ def _begin(settings: Settings, target: Path) -> None:
     if (target / manifest.FILE).exists():
         raise BackupError(f"{target} holds a backup already, and nothing was changed. Name another folder.")
     if mark.exists():
-        begun = json.loads(mark.read_text(encoding="utf-8")).get("project")
+        begun = _begun(mark)
         if begun != str(settings.root):
-            raise BackupError(f"{target} holds an unfinished backup of {begun}. Name another folder.")
+            raise BackupError(f"{target} holds an unfinished backup of {begun or '?'}. Name another folder.")
         return
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BackupError(f"{target} holds other files, and nothing was changed. Name an empty folder or a new one.")
@@ -92,6 +92,15 @@ def _begin(settings: Settings, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     target.chmod(0o700)
     mark.write_text(json.dumps({"project": str(settings.root)}, ensure_ascii=False), encoding="utf-8")
+
+
+def _begun(mark: Path) -> str:
+    """Return the folder of the project whose backup was begun; empty if the mark is damaged."""
+    try:
+        content = json.loads(mark.read_text(encoding="utf-8"))
+    except ValueError:
+        return ""
+    return str(content.get("project", "")) if isinstance(content, dict) else ""
 
 
 def _instance(

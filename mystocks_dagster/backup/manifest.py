@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mystocks_dagster.backup.paths import stays_below
 from mystocks_dagster.errors import BackupError
 
 #: The file of a complete backup. It is written last, so a folder with it is complete.
@@ -18,6 +20,11 @@ FORM = 1
 #: The parts that a backup may leave out: they are large, or kept elsewhere.
 Part = Literal["history", "lake"]
 PARTS: tuple[Part, ...] = ("history", "lake")
+_STORAGES = ("sqlite", "postgres", "")
+#: Permissions of a file have no other bits: neither setuid nor setgid.
+_PERMISSIONS = 0o777
+#: The name of a table of Dagster's database; it stands in SQL.
+_TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,36 +113,60 @@ def read_manifest(folder: Path) -> Manifest:
     """Return what a backup holds.
 
     Raises:
-        BackupError: The folder holds no complete backup, or one of a newer version; or its list was altered.
+        BackupError: The folder holds no complete backup, or one of a newer version; or its list was altered, has
+            another shape, or names a file that would not be below the places of a restore.
     """
     try:
-        content: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        form, digest = content.pop("form"), content.pop("digest")
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         begun = (folder / UNFINISHED).exists()
         remedy = f"finish it with: mystocks backup {folder}" if begun else "name the folder that `mystocks backup` made"
         state = "was begun and not finished" if begun else "holds no backup"
         raise BackupError(f"{folder} {state}; {remedy}.") from None
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BackupError(f"{folder / FILE} cannot be read ({error}). Copy it again from where it came.") from None
+    if not isinstance(content, dict):
+        raise _other_shape(folder, "/")
+    form, digest = content.pop("form", None), content.pop("digest", None)
+    if type(form) is not int:
+        raise _other_shape(folder, "form")
     if form > FORM:
         raise BackupError(
             f"{folder} was made by the newer version {content.get('package')}. Install that version to restore it."
         )
     if digest != _digest(content):
         raise BackupError(f"{folder / FILE} was altered: its digest differs. Copy it again from where it came.")
-    return Manifest(
-        made=content["made"],
-        package=content["package"],
-        dagster=content["dagster"],
-        project=content["project"],
-        task_file=content["task_file"],
-        storage=content["storage"],
-        lake=content["lake"],
-        tables=tuple(TableEntry(**entry) for entry in content["tables"]),
-        history=tuple(TableEntry(**entry) for entry in content["history"]),
-        left_out=tuple(content["left_out"]),
-        files=tuple(FileEntry(**entry) for entry in content["files"]),
+    return _checked(folder, content)
+
+
+def _checked(folder: Path, content: dict[str, Any]) -> Manifest:
+    """Return the list: whoever altered it may have computed its digest anew, so nothing in it is taken on trust."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        found = TypeAdapter(Manifest).validate_json(json.dumps(content), strict=True)
+    except ValidationError as error:
+        raise _other_shape(folder, ".".join(map(str, error.errors()[0]["loc"])) or "/") from None
+    if found.storage not in _STORAGES:
+        raise _other_shape(folder, "storage")
+    for number, entry in enumerate(found.history):
+        if not _TABLE_NAME.fullmatch(entry.table):
+            raise _other_shape(folder, f"history.{number}.table")
+    for number, file in enumerate(found.files):
+        if not stays_below(file.path):
+            raise BackupError(
+                f"{folder / FILE} names the file {file.path!r}, which would not be below the folder of its part. "
+                "Nothing was read or written; use a backup that you made yourself."
+            )
+        if not 0 <= file.mode <= _PERMISSIONS:
+            raise _other_shape(folder, f"files.{number}.mode")
+    return found
+
+
+def _other_shape(folder: Path, where: str) -> BackupError:
+    return BackupError(
+        f"{folder / FILE} is not the list of a backup: it has another shape at {where}. Copy it again from where it "
+        "came, or use another backup."
     )
 
 

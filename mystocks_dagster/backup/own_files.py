@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mystocks_dagster.backup import manifest
+from mystocks_dagster.backup.paths import stays_below
 from mystocks_dagster.history.rollup import FILE as ROLLUP
 from mystocks_dagster.instance import ADDRESS_FILE, is_generated
 from mystocks_dagster.lake.location import local_path
@@ -77,8 +78,12 @@ def instance_files(settings: Settings, *, history: bool) -> Iterator[OwnFile]:
     dagsters = {"history", "schedules", "storage"}
     for path in sorted(files, key=lambda path: _order(path.relative_to(home).as_posix())):
         name = path.relative_to(home)
-        if (history or not (name.parts[0] in dagsters or name.name == ROLLUP)) and not is_generated(path):
-            yield OwnFile(path, f"instance/{name.as_posix()}")
+        inside, wanted = (
+            f"instance/{name.as_posix()}",
+            history or not (name.parts[0] in dagsters or name.name == ROLLUP),
+        )
+        if wanted and stays_below(inside) and not is_generated(path):
+            yield OwnFile(path, inside)
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -109,10 +114,15 @@ def _walk(folder: Path, base: Path, first: str, others: set[Path], left_out: lis
                     left_out.append(f"{path}: {reason}")
         for name in sorted(names):
             path = Path(here, name)
+            inside = f"{first}/{path.relative_to(base).as_posix()}"
             if not path.is_file():
                 left_out.append(f"{path}: it is not a file, or a link to nothing")
             elif not name.endswith(_ENDINGS):
-                yield OwnFile(path, f"{first}/{path.relative_to(base).as_posix()}")
+                if stays_below(inside):
+                    yield OwnFile(path, inside)
+                else:
+                    shown = str(path).encode(errors="backslashreplace").decode()
+                    left_out.append(f"{shown}: its name is not one that every system has, such as one in GBK")
 
 
 def _reason(folder: Path, others: set[Path]) -> str:

@@ -3,6 +3,7 @@
 Both are plain text that any Postgres reads, so neither side needs `pg_dump` of the server's version.
 """
 
+import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
@@ -13,6 +14,8 @@ from mystocks_dagster.errors import BackupError
 SCHEMA = "postgres/schema.sql"
 #: The queue by which machines get runs: it is made again at their start, with types and functions of its own.
 _OF_QUEUE = "procrastinate_"
+#: What the definitions of a backup do: others could run programs of the database's machine.
+_DEFINITION = re.compile(r"CREATE (TABLE|(UNIQUE )?INDEX) [^;]*")
 _TABLES = (
     "SELECT table_name FROM information_schema.tables "
     "WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY table_name"
@@ -59,11 +62,15 @@ def load(url: str, tables: Sequence[TableEntry], read: Callable[[str], Any]) -> 
         read: Opens a file of the backup by its path, for reading, as a context manager.
 
     Raises:
-        BackupError: The database cannot be reached or written, or has other rows in the end.
+        BackupError: The database cannot be reached or written, or has other rows in the end; or the definitions do
+            something else than to make tables and indexes.
     """
+    with read(SCHEMA) as file:
+        definitions = file.read().decode()
+    if not all(_DEFINITION.fullmatch(part) for part in definitions.split(";\n") if part.strip()):
+        raise BackupError(f"{SCHEMA} has statements that no backup has; nothing was changed. Use another backup.")
     with _connected(url) as connection, connection, connection.cursor() as cursor:
-        with read(SCHEMA) as file:
-            cursor.execute(file.read().decode())
+        cursor.execute(definitions)
         for entry in tables:
             with read(rows_path(entry.table)) as file:
                 cursor.copy_expert(f'COPY "{entry.table}" FROM STDIN', file)

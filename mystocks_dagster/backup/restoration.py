@@ -10,8 +10,10 @@ from mystocks_dagster import dagster_tables, disk_errors
 from mystocks_dagster.backup import postgres
 from mystocks_dagster.backup.copying import appearing, copied, digest_of
 from mystocks_dagster.backup.manifest import FileEntry, Manifest, Part, read_manifest
+from mystocks_dagster.backup.paths import link_on_the_way
 from mystocks_dagster.errors import BackupDamaged, BackupError
 from mystocks_dagster.instance import RELATIVE_HOME, config_of
+from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.lake.table_files import TableFiles
 from mystocks_dagster.settings import LAKE, Settings
 from mystocks_dagster.taskfile import atomic_files
@@ -80,7 +82,9 @@ def look(settings: Settings, source: Path, *, without: Collection[Part] = ()) ->
         tasks=settings.task_file.parent,
         instance=settings.dagster_home,
         lake=settings.lake if manifest.lake and "lake" not in without else None,
-        postgres=_database(source, settings) if manifest.storage == "postgres" and "history" not in without else None,
+        postgres=_database(source, manifest, settings)
+        if manifest.storage == "postgres" and "history" not in without
+        else None,
     )
     return Look(
         source=source, manifest=manifest, places=places, obstacles=tuple(_obstacles(manifest, places, settings.root))
@@ -95,7 +99,7 @@ def verify(source: Path, manifest: Manifest) -> None:
     """
     for file in manifest.files:
         try:
-            found = digest_of(source / file.path)
+            found = digest_of(_own(source, file))
         except OSError as error:
             raise _damaged(source, file, error.strerror or "it cannot be read") from None
         if found != (file.bytes, file.sha256):
@@ -150,6 +154,8 @@ def _wanted(file: FileEntry, without: Collection[Part]) -> bool:
 
 
 def _obstacles(manifest: Manifest, places: Places, root: Path) -> Iterator[str]:
+    if link := next(_links(manifest, places), None):
+        yield f"{link} is a link, and a restore writes through none"
     if _continues(root, manifest):
         return
     files = (*manifest.below("project"), *manifest.below("tasks"))
@@ -164,17 +170,28 @@ def _obstacles(manifest: Manifest, places: Places, root: Path) -> Iterator[str]:
         yield f"the database of MYSTOCKS_POSTGRES_URL has the table {next(iter(counts))}; name an empty one"
 
 
+def _links(manifest: Manifest, places: Places) -> Iterator[Path]:
+    """Yield the links below the places on the way to a file; the places themselves may be links."""
+    bases = {"project": places.project, "tasks": places.tasks, "instance": places.instance}
+    if places.lake and (lake := local_path(places.lake)):
+        bases["lake"] = Path(lake)
+    for file in manifest.files:
+        first, _, name = file.path.partition("/")
+        if first in bases and (link := link_on_the_way(bases[first], name)):
+            yield link
+
+
 def _continues(root: Path, manifest: Manifest) -> bool:
     try:
         mark = json.loads((root / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return mark.get("backup") == manifest.identity
+    return isinstance(mark, dict) and mark.get("backup") == manifest.identity
 
 
-def _database(source: Path, settings: Settings) -> str:
-    path = source / "project" / "dagster.yaml"
-    config = config_of(path.read_text(encoding="utf-8")) if path.is_file() else None
+def _database(source: Path, manifest: Manifest, settings: Settings) -> str:
+    files = [_own(source, file) for file in manifest.files if file.path == "project/dagster.yaml"]
+    config = config_of(files[0].read_text(encoding="utf-8")) if files and files[0].is_file() else None
     if url := dagster_tables.postgres_url(config):
         return url
     raise BackupError(
@@ -214,15 +231,32 @@ def _history(source: Path, manifest: Manifest, url: str) -> None:
         return  # an interrupted restore has filled it
     by_path = {file.path: file for file in manifest.below("postgres")}
     for file in by_path.values():
-        _check(source, file, digest_of(source / file.path))
+        _check(source, file, digest_of(_own(source, file)))
+    for path in (postgres.SCHEMA, *(postgres.rows_path(entry.table) for entry in manifest.history)):
+        if path not in by_path:
+            raise BackupError(f"{source} has no file {path} in its list. Use another backup.")
     postgres.load(url, manifest.history, lambda path: _opened(source, by_path[path]))
 
 
 def _opened(source: Path, file: FileEntry) -> IO[bytes]:
     try:
-        return (source / file.path).open("rb")
+        return _own(source, file).open("rb")
     except FileNotFoundError as error:
         raise _damaged(source, file, error.strerror or "it cannot be read") from None
+
+
+def _own(source: Path, file: FileEntry) -> Path:
+    """Return the path of a file of the backup.
+
+    Raises:
+        BackupDamaged: It is not a file there: a link leads to it, or it is a folder or a device.
+    """
+    path = source / file.path
+    if link_on_the_way(source, file.path):
+        raise _damaged(source, file, "it is a link, or behind one")
+    if path.exists() and not path.is_file():
+        raise _damaged(source, file, "it is not a file")
+    return path
 
 
 def _check(source: Path, file: FileEntry, found: tuple[int, str]) -> None:

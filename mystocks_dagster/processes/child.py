@@ -53,6 +53,10 @@ def watch_code_process() -> None:
 
 def main() -> None:
     """Import the entry's module, wait for the parent's byte, and run the entry."""
+    # Until its work begins there is nothing to clean up: the signal to stop ends it at once and without a word. The
+    # parent blocks that signal while it starts this process, so that one which came earlier arrives now.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     descriptor, code_server, entry, *arguments = sys.argv[1:]
     os.set_inheritable(int(descriptor), False)
     # Replaces this file's folder, which Python puts first.
@@ -70,7 +74,11 @@ def main() -> None:
     if code_server == "yes":
         threading.Thread(target=watch_code_process, name="code-process-watch", daemon=True).start()
     sys.argv = [module, *arguments]
-    sys.exit(run())
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.exit(run())
+    except KeyboardInterrupt:  # the server had not yet come to where it handles it
+        sys.exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ class Child:
         reading, writing = os.pipe()
         command = self.command
         code_server = "yes" if command.is_code_server else "no"
+        # A child inherits the mask: it gets the signal when it has said how it takes it, not while Python starts.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process = subprocess.Popen(
                 [command.executable, str(_CHILD), str(reading), code_server, command.entry, *command.arguments],
@@ -55,6 +57,7 @@ class Child:
                 start_new_session=True,
             )
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.close(reading)
         self._lifeline, self.begun, self.ready_since, self.starts_at = writing, False, None, None
 
@@ -181,8 +184,13 @@ class Supervisor:
 
     def stop(self) -> None:
         """End all servers, the code servers last, and their process groups; workers of runs go on."""
+        code_servers = [child for child in self._children if child.command.is_code_server]
+        for child in code_servers:
+            if child.ready_since is None:
+                # It only loads code so far, and each of its processes would print where that was interrupted.
+                child.signal(signal.SIGKILL)
         _end([child for child in self._children if not child.command.is_code_server], _STOP_SECONDS)
-        _end([child for child in self._children if child.command.is_code_server], _STOP_CODE_SECONDS)
+        _end(code_servers, _STOP_CODE_SECONDS)
 
 
 def _end(children: list[Child], patience: float) -> None:

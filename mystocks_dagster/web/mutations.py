@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mystocks_dagster.api.auth import USER
 from mystocks_dagster.api.error_responses import body
 from mystocks_dagster.api.responses import JsonResponse
+from mystocks_dagster.instance import DAGSTER_PATH
 from mystocks_dagster.project import audit
 from mystocks_dagster.project.access import JOBS
 from mystocks_dagster.project.roles import Role
@@ -20,6 +21,11 @@ from mystocks_dagster.settings import Settings
 
 #: Mutations that change nothing of the project: they load again what is there.
 _HARMLESS = frozenset({"reloadRepositoryLocation", "reloadWorkspace", "logTelemetry", "setNuxSeen"})
+_GRAPHQL = f"{DAGSTER_PATH}/graphql"
+_SHAPE = (
+    'Send one JSON object: {"query": "…", "variables": {…}, "operationName": "…"}. Lists of queries are not taken; '
+    "send each on its own."
+)
 #: Variables that say what a mutation is about.
 _TARGETS = (
     "jobName",
@@ -45,8 +51,13 @@ class MutationGuard:
             await self._app(scope, receive, send)
             return
         content = await _body(receive)
-        names, target = _mutations(content, scope["query_string"])
-        if not scope["path"].endswith("/graphql"):  # Dagster also takes reports of assets, by paths of their own
+        if scope["path"] == _GRAPHQL:
+            try:
+                names, target = _mutations(_asked(content), scope["query_string"])
+            except (ValueError, RecursionError):
+                await JsonResponse(body("InvalidRequest", _SHAPE), 400)(scope, receive, send)
+                return
+        else:  # Dagster also takes reports of assets, by paths of their own, in which an asset may be named graphql
             names, target = [f"{scope['method']} {scope['path']}"], ""
         user = scope.get(USER)
         if names and user is not None and not user.role.includes(Role.EDITOR):
@@ -63,13 +74,26 @@ class MutationGuard:
         await self._app(scope, _again(content, receive), send)
 
 
-def _mutations(content: bytes, query_string: bytes) -> tuple[list[str], str]:
+def _asked(content: bytes) -> dict[str, Any]:
+    """Return a request's body.
+
+    Raises:
+        ValueError: It is not what this guard reads as Dagster does: one JSON object whose fields have their types.
+        RecursionError: It is nested too deeply.
+    """
+    asked = json.loads(content)
+    if not isinstance(asked, dict):
+        raise ValueError("body")
+    if isinstance(asked.get("variables"), str):  # Dagster takes them as JSON, too
+        asked["variables"] = json.loads(asked["variables"])
+    for name, kind in (("query", str), ("variables", dict), ("operationName", str)):
+        if not isinstance(asked.get(name), (kind, type(None))):
+            raise ValueError(name)
+    return asked
+
+
+def _mutations(asked: dict[str, Any], query_string: bytes) -> tuple[list[str], str]:
     """Return the names of the mutations of a request, and what they are about; none for a query."""
-    try:
-        asked = json.loads(content)
-    except ValueError:
-        asked = {}
-    asked = asked if isinstance(asked, dict) else {}
     queries = [asked.get("query"), *parse_qs(query_string.decode("latin-1")).get("query", [])]
     names = [name for query in queries if isinstance(query, str) for name in _fields(query)]
     return names, ", ".join(dict.fromkeys(_targets(asked.get("variables")))) if names else ""

@@ -180,6 +180,20 @@ def test_an_unfinished_backup_of_another_project_is_not_mixed_with_this_one(
     target.mkdir()
     (target / "unfinished.json").write_text(json.dumps({"project": "/home/li/market"}), encoding="utf-8")
     assert "/home/li/market" in cli("backup", str(target), code=1)
+    for text in ("[]", "{", "7"):
+        (target / "unfinished.json").write_text(text, encoding="utf-8")
+        assert "holds an unfinished backup" in cli("backup", str(target), code=1)
+
+
+def test_a_file_whose_name_cannot_be_restored_is_named_and_left_out(
+    project: Folder, cli: Commands, tmp_path: Path
+) -> None:
+    (project.root / "notes").mkdir()
+    for name in (os.fsdecode("计划.md".encode("gbk")), "C:plan.md", "good.md"):
+        (project.root / "notes" / name).write_text("x", encoding="utf-8")
+    told = cli("backup", str(tmp_path / "backup"))
+    assert told.count("its name is not one that every system has") == 2
+    assert [path.name for path in (tmp_path / "backup" / "project" / "notes").iterdir()] == ["good.md"]
 
 
 def test_what_is_made_again_or_belongs_to_the_machine_stays_away(

@@ -46,6 +46,20 @@ def test_the_queue_of_the_machines_is_left_out_and_the_rest_is_copied(
     connection.close()
 
 
+@pytest.mark.parametrize(
+    "definitions",
+    [
+        "CREATE TABLE a (b text);\nCOPY a FROM PROGRAM 'id';\n",
+        "CREATE TABLE a (b text); DROP TABLE c;\n",
+        "CREATE FUNCTION a() RETURNS int AS 'x';\n",
+        "DO 'x'",
+    ],
+)
+def test_definitions_that_do_something_else_are_not_run(definitions: str) -> None:
+    with pytest.raises(BackupError, match="statements that no backup has"):
+        module.load("postgresql://nobody@127.0.0.1:1/none", [], lambda _: io.BytesIO(definitions.encode()))
+
+
 def test_a_database_that_does_not_answer_is_said_with_the_variable_to_check() -> None:
     with pytest.raises(BackupError, match="MYSTOCKS_POSTGRES_URL"):
         module.row_counts("postgresql://nobody@127.0.0.1:1/none?connect_timeout=2")

@@ -1,7 +1,10 @@
 """A project restored elsewhere is the same project: every file, run, statistic and table of it."""
 
+import hashlib
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from support.postgres import new_database
 from support.project import Folder, make_folder
 from support.small_market import small_lake
 
+from mystocks_dagster.backup.manifest import read_manifest
+from mystocks_dagster.errors import BackupError
 from mystocks_dagster.lake.store import Lake
 
 #: What is on the disk of a project beyond tasks.yaml.
@@ -214,6 +219,132 @@ def test_a_folder_without_a_backup_says_what_to_name(backup: Path, empty: Comman
     assert "holds no backup" in empty("restore", str(tmp_path / "nowhere"), code=1)
     (backup / "backup.json").rename(backup / "unfinished.json")
     assert "was begun and not finished" in empty("restore", str(backup), code=1)
+
+
+def rewrite(backup: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Alter the list of a backup as somebody does who knows how its digest is made."""
+    path = backup / "backup.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    form = content.pop("form")
+    del content["digest"]
+    change(content)
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    path.write_text(json.dumps({"form": form, "digest": digest, **content}), encoding="utf-8")
+
+
+def evil(path: str, **fields: Any) -> Callable[[dict[str, Any]], Any]:
+    """Add a file to the list, whose content is the word "evil"."""
+    digest = hashlib.sha256(b"evil").hexdigest()
+    return lambda content: content["files"].append({"path": path, "bytes": 4, "sha256": digest, "mode": 420, **fields})
+
+
+def test_a_path_that_leads_out_of_the_places_is_refused_before_anything_is_read(
+    backup: Path, empty: Commands, tmp_path: Path
+) -> None:
+    outside = tmp_path / "evil.txt"
+    outside.write_text("evil", encoding="utf-8")
+    before = (backup / "backup.json").read_bytes()
+    ways = (
+        "../../evil.txt",
+        f"/{outside}",
+        "./evil.txt",
+        "",
+        "..\\evil.txt",
+        "C:\\evil.txt",
+        "C:evil.txt",
+        "a\0",
+        "a/",
+    )
+    paths = [
+        f"{first}/{rest}" for first in ("project", "tasks", "instance", "lake/stocks", "postgres") for rest in ways
+    ]
+    paths += [str(outside), "evil.txt", "../evil.txt", "lake/evil.txt", "other/evil.txt", "project\\evil.txt", ""]
+    for path in [*paths, f"project/{'x' * 256}", "project" + "/x" * 1000]:
+        rewrite(backup, evil(path))
+        with pytest.raises(BackupError, match="made yourself"):
+            read_manifest(backup)
+        (backup / "backup.json").write_bytes(before)
+    rewrite(backup, evil("project/../../evil.txt"))
+    for arguments in (["--check"], []):
+        assert "evil.txt" in empty("restore", str(backup), *arguments, code=1)
+    assert not any(empty.folder.root.iterdir())
+
+
+def test_a_link_in_the_backup_or_in_the_place_is_not_followed(backup: Path, empty: Commands, tmp_path: Path) -> None:
+    secrets, root = tmp_path / "secrets", empty.folder.root
+    secrets.mkdir()
+    (secrets / "mine.yaml").write_text("table: mine\n", encoding="utf-8")
+    for there, says in ((root, "is a link, and a restore writes through none"), (backup / "project", "it is a link")):
+        if (there / "datasets").exists():
+            shutil.rmtree(there / "datasets")
+        (there / "datasets").symlink_to(secrets)
+        assert says in empty("restore", str(backup), code=1)
+        (root / "datasets").unlink(missing_ok=True)
+    assert "it is a link" in empty("restore", str(backup), "--check", code=1)
+    assert [path.name for path in secrets.iterdir()] == ["mine.yaml"]
+    assert not (root / "tasks.yaml").exists()
+
+
+def test_a_place_that_is_a_link_to_a_larger_disk_is_filled(backup: Path, empty: Commands, tmp_path: Path) -> None:
+    (tmp_path / "big").mkdir()
+    (empty.folder.root / "data").symlink_to(tmp_path / "big")
+    empty("restore", str(backup), "--no-history")
+    assert Lake(str(tmp_path / "big")).read("daily_bars").height == 6
+
+
+def test_what_is_no_file_in_a_backup_is_not_waited_for(backup: Path, empty: Commands) -> None:
+    path = backup / "project" / "tasks.yaml"
+    path.unlink()
+    os.mkfifo(path)
+    assert "it is not a file" in empty("restore", str(backup), "--check", code=1)
+    assert "it is not a file" in empty("restore", str(backup), code=1)
+
+
+#: Lists that nobody wrote as a backup's, though the digest is that of their content.
+OTHER_SHAPES: list[Callable[[dict[str, Any]], Any]] = [
+    lambda content: content.clear(),
+    lambda content: content.pop("files"),
+    lambda content: content.update(files={"path": "project/x"}),
+    lambda content: content.update(files=[["project/x"]]),
+    lambda content: content.update(tables=[{"table": "stocks"}]),
+    lambda content: content.update(lake="yes"),
+    lambda content: content.update(storage="oracle"),
+    lambda content: content.update(history=[{"table": 'runs" FROM PROGRAM', "version": 0, "rows": 1}]),
+    evil("project/x", bytes="4"),
+    evil("project/x", mode=0o4755),
+    evil("project/x", mode=-1),
+    evil("project/x", mode=True),
+    evil("project/x", sha256=None),
+    evil("project/\ud800"),
+]
+TEXTS = [
+    "[]",
+    "null",
+    "7",
+    '"backup"',
+    "{}",
+    '{"form": "x", "digest": "x"}',
+    '{"form": true}',
+    "[" * 100_000,
+    "\ufeff{",
+]
+
+
+def test_a_list_of_another_shape_is_refused(backup: Path, empty: Commands) -> None:
+    path = backup / "backup.json"
+    before = path.read_bytes()
+    for change in OTHER_SHAPES:
+        rewrite(backup, change)
+        with pytest.raises(BackupError, match="another shape at"):
+            read_manifest(backup)
+        path.write_bytes(before)
+    for text in TEXTS:
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(BackupError, match=r"another shape at|cannot be read"):
+            read_manifest(backup)
+    path.write_text("[]", encoding="utf-8")
+    assert "another shape" in empty("restore", str(backup), code=1)
 
 
 def test_a_backup_of_a_newer_version_is_refused_with_that_version(backup: Path, empty: Commands) -> None:

@@ -111,6 +111,51 @@ def test_stop_leaves_nothing_behind(log: Path) -> None:
     assert not any(is_running(pid) for pid in pids(log)[0])
 
 
+@pytest.mark.parametrize("when", ["Python starts", "it imports", "it waits", "it begins"])
+def test_one_that_is_stopped_while_it_starts_says_nothing(
+    log: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], when: str
+) -> None:
+    here = tmp_path / "here"
+    come = f"from pathlib import Path; Path({str(here)!r}).touch()"
+    stay = f"{come}; import time; time.sleep(60)"
+    module, work = {"it imports": (stay, "pass"), "it begins": ("pass", stay)}.get(when, (come, "pass"))
+    (tmp_path / "slow_server.py").write_text(f"{module}\ndef run():\n    {work}\n", encoding="utf-8")
+    one = supervisor.Child(
+        Command(name="it", waits_for="it", entry="slow_server:run", arguments=(), ready=bool), tmp_path
+    )
+    one.start()
+    if when == "it begins":
+        one.begin()
+    if when != "Python starts":
+        wait_for(here.exists, 30, "its start")
+    one.signal(signal.SIGINT)
+    wait_for(lambda: one.exit_code() is not None, 30, "its end")
+    one.close()
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_a_code_server_that_is_stopped_while_it_loads_says_nothing_nor_do_its_processes(
+    log: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    loading = "import sys, time; print(1, file=open(sys.argv[1], 'w')); time.sleep(60)"
+    code = f"import subprocess, sys\ndef run():\n    subprocess.run([sys.executable, '-c', {loading!r}, sys.argv[1]])\n"
+    log.with_name("loading_server.py").write_text(code, encoding="utf-8")
+    one = Command(
+        name="it",
+        waits_for="it",
+        entry="loading_server:run",
+        arguments=(str(log),),
+        ready=lambda _pid: False,
+        is_code_server=True,
+    )
+    held = Supervisor([one], Path.cwd(), print, stop_requested=log.exists)
+    held.start()
+    with pytest.raises(KeyboardInterrupt):
+        held.wait_until_ready()
+    held.stop()
+    assert "".join(capfd.readouterr()) == ""
+
+
 def test_it_waits_as_long_as_the_server_lives_and_says_for_what(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_FIRST_PROGRESS", 0.05)
     looks = iter(range(1000))

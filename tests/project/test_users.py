@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from api.conftest import DESK, make_desk, open_client
@@ -169,6 +170,10 @@ def test_the_log_says_who_did_what_by_which_way(desk: Desk, cli: Commands) -> No
     assert cli.json("audit", "--since", "2099-01-01") == []
 
 
+#: Where Dagster takes reports of assets; an asset may have any name.
+REPORTS = ("/dagster/report_asset_materialization/x", "/dagster/report_asset_materialization/a/graphql")
+
+
 class Door:
     """An application that stands for Dagster's, behind the guard, for a user of some role."""
 
@@ -179,7 +184,7 @@ class Door:
             self.reached.append(await request.json())
             return PlainTextResponse("Dagster")
 
-        paths = ("/dagster/graphql", "/dagster/report_asset_materialization/x")
+        paths = ("/dagster/graphql", *REPORTS)
         guard = MutationGuard(
             Starlette(routes=[Route(path, dagster, methods=["POST"]) for path in paths]), Settings.from_env()
         )
@@ -205,8 +210,27 @@ def test_only_editors_change_something_in_dagsters_own_ui(desk: Desk, role: str 
     assert door.ask("{ version }") == 200
     assert door.ask(LAUNCH, a={"selector": {"jobName": "base"}}) == status
     assert door.ask(HIDDEN) == status
-    assert door.client.post("/dagster/report_asset_materialization/x", json={}).status_code == status
-    assert len(door.reached) == (4 if status == 200 else 1)
+    for path in REPORTS:
+        assert door.client.post(path, json={"query": "{ version }"}).status_code == status
+    assert len(door.reached) == (5 if status == 200 else 1)
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_what_is_not_one_question_as_json_reaches_dagster_from_nobody(desk: Desk, role: str) -> None:
+    door, change = Door(role), json.dumps({"query": "mutation { reloadWorkspace { __typename } }"})
+    bodies = [
+        *(f"[{change}]", f"[[{change}]]", "[]", json.dumps(change), "7", "null", "true", "", "{", "\ud800"),
+        *('{"query": ["mutation { a }"]}', '{"query": {"body": "mutation { a }"}}', '{"query": 7}'),
+        *('{"query": "{ a }", "variables": []}', '{"query": "{ a }", "variables": "[]"}'),
+        *('{"query": "{ a }", "variables": "{"}', '{"query": "{ a }", "operationName": ["A"]}'),
+        *("mutation { reloadWorkspace { __typename } }", f"query={quote(change)}", "[" * 100_000),
+        '{"query": "mutation { a }", "variables": {"a": ' + "[" * 100_000 + "]" * 100_000 + "}}",
+    ]
+    for text in bodies:
+        answer = door.client.post("/dagster/graphql", content=text.encode("utf-8", "surrogatepass"))
+        assert (answer.status_code, "Send one JSON object" in answer.text) == (400, True), text[:100]
+    assert door.reached == []
+    assert door.client.post("/dagster/graphql", content=b'{"query": "{ version }", "variables": "{}"}').is_success
 
 
 def test_what_was_changed_in_dagsters_ui_is_in_the_log(desk: Desk, cli: Commands) -> None:

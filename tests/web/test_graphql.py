@@ -37,6 +37,12 @@ def test_what_a_form_of_any_page_can_send_is_refused(browser: TestClient, kind: 
     assert (answer.status_code, "application/json" in answer.text) == (415, True)
 
 
+def test_two_content_types_are_refused_whichever_comes_first(browser: TestClient) -> None:
+    kinds = [("content-type", "application/json"), ("content-type", "application/graphql")]
+    for headers in (kinds, kinds[::-1]):
+        assert browser.post("/graphql", content=CHANGE.encode(), headers=headers).status_code == 415
+
+
 def test_json_by_post_is_dagsters_to_answer(browser: TestClient) -> None:
     headers = {"content-type": "Application/JSON; charset=utf-8"}
     assert browser.post("/graphql", json={"query": CHANGE}, headers=headers).text == "Dagster"
