@@ -70,7 +70,7 @@ class Archive:
         if not faults:
             raise SourceChanged(f"{self.path} has no records.")
         raise SourceChanged(
-            f"{self.path}: none of its {len(self.members.members):,} files can be read, so nothing is loaded. "
+            f"{self.path}: all of its files ({len(self.members.members):,}) are damaged, so nothing is loaded. "
             f"{faults[0].removesuffix(_LEFT_OUT)}. Load the archive again."
         )
 
