@@ -46,7 +46,7 @@ def read_stretches(lake: Lake, choices: Sequence[Choice], needs: Needs) -> Gener
     The last bars of each symbol go over into the next year. Strategies that need all bars get them at once.
 
     Raises:
-        TableMissing: A column does not exist, or has no values in any year.
+        TableMissing: A column does not exist, or was never calculated.
     """
     check_columns(lake, choices)
     empty = None
@@ -55,7 +55,7 @@ def read_stretches(lake: Lake, choices: Sequence[Choice], needs: Needs) -> Gener
         empty = without if empty is None else empty & without
         yield stretch
     if empty:
-        refuse_empty(empty, choices)
+        refuse_empty(lake, empty, choices)
 
 
 def _stretches(lake: Lake, needs: Needs) -> Iterator[Stretch]:
