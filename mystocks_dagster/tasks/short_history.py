@@ -42,7 +42,7 @@ def describe_short_history(lake: Lake, choices: Sequence[Choice]) -> str:
     if not choices:
         return ""
     bars = longest_history(lake)
-    return " ".join(filter(None, (_describe(choice, bars) for choice in choices)))
+    return " ".join(dict.fromkeys(filter(None, (_describe(choice, bars) for choice in choices))))
 
 
 def _describe(choice: Choice, bars: int) -> str:
