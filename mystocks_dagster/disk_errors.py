@@ -44,9 +44,9 @@ def explain(error: BaseException, folder: Path) -> InstanceError | None:
 
 def full(folder: Path) -> str:
     """Return the message about a full disk, with its free space and the remedy."""
-    usage = shutil.disk_usage(_existing(folder))
+    free, total = megabytes(folder)
     return (
-        f"The disk of {folder} is full: {usage.free / 1e6:,.1f} of {usage.total / 1e6:,.1f} MB are free. "
+        f"The disk of {folder} is full: {free:,.1f} of {total:,.1f} MB are free. "
         "Free some space: remove old runs with `mystocks cleanup --days 30`, which works on a full disk, "
         "or delete other files on it."
     )
@@ -60,6 +60,12 @@ def is_full(folder: Path) -> bool:
 def room(folder: Path) -> int:
     """Return the free bytes on the disk of a folder, which need not exist."""
     return shutil.disk_usage(_existing(folder)).free
+
+
+def megabytes(folder: Path) -> tuple[float, float]:
+    """Return the free and all megabytes of the disk of a folder, which need not exist."""
+    usage = shutil.disk_usage(_existing(folder))
+    return usage.free / 1e6, usage.total / 1e6
 
 
 def keep_reserve(home: Path) -> None:

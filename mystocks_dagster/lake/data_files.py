@@ -23,6 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from mystocks_dagster.lake.contract import is_strictly_sorted
 from mystocks_dagster.lake.damage import files_of
+from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.layout import YEAR, date_column, in_utc, row_order
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.table import Table
@@ -117,7 +118,11 @@ def _parts_of_days(days: np.ndarray, first: int, *, by_month: bool | None) -> np
 def write_parts(
     uri: str, schema: Table, frame: pl.DataFrame, *, by_month: bool | None = None, data_change: bool = True
 ) -> list[AddAction]:
-    """Write rows as files of the table's layout; return the actions that add them. After an error no file stays."""
+    """Write rows as files of the table's layout; return the actions that add them. After an error no file stays.
+
+    Raises:
+        LakeUnusable, LakeUnavailable: The files cannot be written, or the disk is full.
+    """
     slices = parts(schema, frame, by_month=by_month)
     named = [(f"{YEAR}={_year(schema, part)}/part-{uuid.uuid4()}.zstd.parquet", part) for part in slices]
 
@@ -125,10 +130,11 @@ def write_parts(
         return _write_part(uri, schema, *item, data_change=data_change)
 
     try:
-        if len(named) < 2:
-            return [write(item) for item in named]
-        with ThreadPoolExecutor(WRITERS) as pool:
-            return list(pool.map(write, named))
+        with translate_errors(uri):
+            if len(named) < 2:
+                return [write(item) for item in named]
+            with ThreadPoolExecutor(WRITERS) as pool:
+                return list(pool.map(write, named))
     except BaseException:
         delete_files(uri, [path for path, _ in named])
         raise

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import LakeUnavailable, LakeUnusable, TableDamaged
 from mystocks_dagster.lake.damage import damage_message, data_damage, find_damage, log_damage
 from mystocks_dagster.lake.location import local_path
@@ -169,13 +171,23 @@ def translate_errors(uri: str) -> Generator[None, None, None]:
 def to_lake_error(uri: str, error: BaseException) -> Exception:
     """Return the lake error for `error`, which was raised while `uri` was read or written."""
     line = " ".join(str(error).split()).partition(" 0: <unknown>")[0]
-    kind, reason = _reason(line)
+    kind, reason = _reason(uri, line)
     # A store that does not answer would be asked for minutes.
     hopeless = kind is LakeUnusable or any(words in line for words in (*_FULL, *_NO_ANSWER))
     damaged = None if hopeless else find_damage(uri)
     if damaged:
         return TableDamaged(damage_message(*damaged))
     return kind(f"{uri} cannot be used: {reason}")
+
+
+def _full_disk(uri: str, line: str) -> str:
+    if (folder := local_path(uri)) is None:
+        return f"the disk is full. The table is unchanged. Free disk space and run again. ({line})"
+    free, total = disk_errors.megabytes(Path(folder))
+    return (
+        "the disk is full. The table is unchanged. "
+        f"Free disk space and run again; {free:,.1f} of {total:,.1f} MB are free. ({line})"
+    )
 
 
 def _is_conflict(error: DeltaError, *, created: bool) -> bool:
@@ -185,9 +197,9 @@ def _is_conflict(error: DeltaError, *, created: bool) -> bool:
     return isinstance(error, CommitFailedError) or (created and any(words in text for words in _EXISTS))
 
 
-def _reason(line: str) -> tuple[type[LakeUnavailable], str]:
+def _reason(uri: str, line: str) -> tuple[type[LakeUnavailable], str]:
     if any(words in line for words in _FULL):
-        return LakeUnavailable, f"the disk is full. The table is unchanged. Free disk space and run again. ({line})"
+        return LakeUnavailable, _full_disk(uri, line)
     if any(words in line for words in _NO_BUCKET):
         return LakeUnusable, f"there is no such bucket. Create it, or correct MYSTOCKS_LAKE. ({line})"
     if any(words in line for words in _NO_CREDENTIALS):

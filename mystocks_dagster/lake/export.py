@@ -1,5 +1,6 @@
 """Write a table as files that other tools load: Parquet, CSV, Excel, or the folder of qlib."""
 
+import errno
 import os
 import shutil
 import uuid
@@ -12,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import polars as pl
 
+from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import LakeError, UnknownName
 from mystocks_dagster.lake.prices import How, adjusted_bars
 from mystocks_dagster.lake.qlib import is_qlib_folder, write_qlib
@@ -24,6 +26,8 @@ from mystocks_dagster.market.tables import table as table_of
 Format = Literal["parquet", "csv", "xlsx", "qlib"]
 #: Rows of an Excel sheet, without the header.
 EXCEL_ROWS = 1_048_575
+#: How the operating system, and polars after it, says that the disk is full.
+_FULL = os.strerror(errno.ENOSPC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +137,11 @@ def _replace(target: Path, write: Callable[[Path], None]) -> None:
             shutil.rmtree(old)
         else:
             partial.replace(target)
-    except OSError as error:
-        raise LakeError(f"{target} cannot be written: {error.strerror or error}. Nothing was exported.") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = _FULL if _FULL in f"{error}" else getattr(error, "strerror", None) or error
+        free, total = disk_errors.megabytes(target.absolute().parent)
+        space = f" Of {total:,.1f} MB {free:,.1f} are free: free some space." if reason == _FULL else ""
+        raise LakeError(f"{target} cannot be written: {reason}. Nothing was exported.{space}") from error
     finally:
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)

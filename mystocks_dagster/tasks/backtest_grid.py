@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -25,6 +25,7 @@ from mystocks_dagster.tasks.backtest_grid_params import GridParams
 from mystocks_dagster.tasks.backtest_inputs import Inputs, read_benchmark, read_inputs, read_signals, trading_days
 from mystocks_dagster.tasks.backtest_params import TERMS
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+from mystocks_dagster.tasks.short_history import describe_short_history
 from mystocks_dagster.tasks.strategy_rows import Needs, read_rows
 
 
@@ -73,7 +74,10 @@ def run_backtest_grid(params: GridParams, run: TaskRun) -> TaskResult:
     rows = _rows(params, runs, days)
     name = rows["grid_id"][0]
     lake.replace_rows("backtest_grids", rows, f"grid_id = '{name}'")
-    return _result(params, runs, inputs, name, rows.height)
+    known = {choice.version: choice for choice in map(params.choice, points) if choice}
+    silent = [choice for version, choice in known.items() if version not in set(signals["strategy"])]
+    result = _result(params, runs, inputs, name, rows.height)
+    return replace(result, message=f"{result.message} {describe_short_history(lake, silent)}".strip())
 
 
 def _terms(point: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,10 @@ def read_signals(lake: Lake, strategies: Collection[str], days: Sequence[date]) 
     stored = lake.scan("signals", columns=columns).filter(own).collect()
     missing = sorted(set(strategies) - set(stored["strategy"].unique()))
     if missing:
-        raise TableMissing(f"The table signals has no rows of {', '.join(missing)}; run calc_strategy_signals for it.")
+        raise TableMissing(
+            f"The table signals has no rows of {', '.join(missing)}; run calc_strategy_signals for it. "
+            "If that has run, no stock met the strategy's condition, as when the stored bars are fewer than it needs."
+        )
     return stored.filter(pl.col("date").is_between(days[0], days[-1]))
 
 

@@ -153,13 +153,13 @@ def _each(dataset: Dataset, lake: Lake) -> dict[str, Sequence[str]]:
         name: values for call in dataset.spec.call or () for name, values in call.each.items()
     }
     for name, (table, column) in _references(dataset).items():
-        if not lake.exists(table):
+        days = lake.days(table) if lake.exists(table) else []
+        if not days:
             raise TableMissing(
-                f"The dataset {dataset.name} reads {table}.{column}, and there is no table {table} yet: "
+                f"The dataset {dataset.name} reads {table}.{column}, and there is no row of {table} yet: "
                 f"run the task that writes it, such as one of the dataset {table}, before this one."
             )
-        newest = lake.days(table)[-1]
-        each[name] = sorted(lake.read(table, columns=[column], start=newest)[column].drop_nulls().unique())
+        each[name] = sorted(lake.read(table, columns=[column], start=days[-1])[column].drop_nulls().unique())
     return each
 
 

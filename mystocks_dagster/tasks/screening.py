@@ -126,7 +126,12 @@ def _completed(lake: Lake, day: date, fresh: Sequence[pl.DataFrame], names: Sequ
 def _result(results: dict[str, ScreenResult]) -> TaskResult:
     counts = {name: result.passed for name, result in results.items()}
     some = next(iter(results.values()))
-    notes = list(dict.fromkeys(note for result in results.values() for note in result.notes))
+    notes = [
+        f"{name} has a value of no symbol: most often the stored bars are fewer than its windows."
+        for name, result in results.items()
+        if 0 < result.screened == result.without_values
+    ]
+    notes += dict.fromkeys(note for result in results.values() for note in result.notes)
     passed = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     doubtful = sorted({symbol for result in results.values() for symbol in result.doubtful})
     return TaskResult(

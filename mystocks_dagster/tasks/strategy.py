@@ -28,6 +28,7 @@ from mystocks_dagster.tasks.changes import write_changes
 from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
+from mystocks_dagster.tasks.short_history import describe_short_history
 from mystocks_dagster.tasks.stages import StageTimes
 from mystocks_dagster.tasks.strategy_rows import Needs
 from mystocks_dagster.tasks.strategy_stretches import ahead, read_stretches
@@ -207,12 +208,13 @@ def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int) -> TaskRe
     run.logger.info("Signals stored: %s", ", ".join(f"{name} {count}" for name, count in counts.items()))
     doubtful = find_doubts(lake)
     total = f"{sum(counts.values())} signals of {len(counts)} strategies are stored"
+    short = describe_short_history(lake, [choice for choice in params.choices if not counts[choice.label]])
     idle = not rows and not params.force
     message = f"No signal has changed; {total}." if idle else f"{total}; {rows} rows were written."
-    status = State.SKIPPED if idle else State.SUCCESS
+    status = State.SKIPPED if idle and not short else State.SUCCESS
     return TaskResult(
         status=State.PARTIAL_SUCCESS if doubtful else status,
-        message=" ".join(filter(None, [message, describe_doubts(doubtful)])),
+        message=" ".join(filter(None, [message, short, describe_doubts(doubtful)])),
         rows={} if idle else {"signals": rows},
         failed_items=tuple(doubt.symbol for doubt in doubtful),
         metadata={"signals": counts, "new_day_reads": _reads_of_a_new_day(params.choices)},

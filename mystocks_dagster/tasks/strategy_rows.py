@@ -24,6 +24,7 @@ from mystocks_dagster.strategies.columns import (
     VALUATION,
     indicator_columns,
 )
+from mystocks_dagster.tasks.short_history import too_short_for
 from mystocks_dagster.tasks.strategy_statements import with_statements
 
 #: Calendar days in which a bar is certain to fall between two holidays: 244 trading days a year, with room.
@@ -58,12 +59,12 @@ def read_rows(lake: Lake, choices: Sequence[Choice], needs: Needs) -> pl.DataFra
     A symbol that did not trade for a while has its earlier bars too, as many as are stored.
 
     Raises:
-        TableMissing: A column does not exist, or has no values.
+        TableMissing: A column does not exist, or was never calculated.
     """
     check_columns(lake, choices)
     stored = with_short(lake, read_stored(lake, needs.columns, start=needs.start), needs)
     rows = completed(lake, sort_by_symbol(stored), needs.columns)
-    refuse_empty(empty_columns(rows, choices), choices)
+    refuse_empty(lake, empty_columns(rows, choices), choices)
     return rows
 
 
@@ -73,13 +74,13 @@ def read_all(
     """Return rows of some symbols, of the years up to the newest stored day.
 
     Raises:
-        TableMissing: A column that one of the strategies reads does not exist, or has no values.
+        TableMissing: A column that one of the strategies reads does not exist, or was never calculated.
     """
     check_columns(lake, choices)
     newest = lake.head(INDICATORS, 1)["date"].item()
     stored = read_stored(lake, columns, start=newest - timedelta(days=366 * years), symbols=symbols)
     rows = completed(lake, sort_by_symbol(stored), columns)
-    refuse_empty(empty_columns(rows, choices), choices)
+    refuse_empty(lake, empty_columns(rows, choices), choices)
     return rows
 
 
@@ -211,8 +212,9 @@ def never_filled(lake: Lake) -> set[str]:
     )
 
 
-def refuse_empty(empty: Collection[str], choices: Sequence[Choice]) -> None:
-    """Raise an error for an indicator that was never calculated."""
+def refuse_empty(lake: Lake, empty: Collection[str], choices: Sequence[Choice]) -> None:
+    """Raise an error for an indicator that was never calculated; one for which the bars are too few passes."""
+    empty = {*empty} - too_short_for(lake, empty)
     reads = {name: choice.label for choice in choices for name in indicator_columns(choice.definition.reads)}
     if empty := [name for name in reads if name in empty]:
         raise TableMissing(

@@ -49,10 +49,10 @@ def read_stretches(lake: Lake, choices: Sequence[Choice], needs: Needs) -> Gener
     The last bars of each symbol go over into the next year. Strategies that need all bars get them at once.
 
     Raises:
-        TableMissing: A column does not exist, or has no values.
+        TableMissing: A column does not exist, or was never calculated.
     """
     check_columns(lake, choices)
-    refuse_empty(never_filled(lake), choices)
+    refuse_empty(lake, never_filled(lake), choices)
     yield from ahead(_stretches(lake, needs))
 
 

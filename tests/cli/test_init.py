@@ -65,6 +65,13 @@ def test_the_first_own_task_counts_what_rose_and_fell(
     outside("init", "p", "--lang", lang)
     root = outside.folder.root / "p"
     monkeypatch.chdir(root)
+    spec = importlib.util.spec_from_file_location("own_tasks", root / "my_tasks.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    empty = module.market_breadth({"leaders": 1})
+    assert (empty["status"], empty["error"].endswith("mystocks bootstrap")) == ("failed", True)
     rows = [
         {"symbol": "600000.SH", "close": 11.0, "prev_close": 10.0, "suspended": False},
         {"symbol": "600001.SH", "close": 9.0, "prev_close": 10.0, "suspended": False},
@@ -73,11 +80,6 @@ def test_the_first_own_task_counts_what_rose_and_fell(
     common = {"date": DAY, "open": 10.0, "high": 11.0, "low": 9.0, "volume": 100, "amount": 1000.0, "is_st": False}
     frame = pl.DataFrame([row | common for row in rows], schema=DAILY_BARS.dtypes)
     Lake(str(root / "data"), "real").replace_days("daily_bars", frame, [DAY])
-    spec = importlib.util.spec_from_file_location("own_tasks", root / "my_tasks.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     assert module.market_breadth({"leaders": 1}) == {"status": "success", "day": "2025-01-03", "up": 1, "down": 1}
     printed = capsys.readouterr().out
     assert line in printed

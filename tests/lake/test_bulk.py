@@ -1,5 +1,7 @@
 """A table written anew in pieces, and one from an older version that had no files of months."""
 
+import re
+import uuid
 from datetime import date
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from mystocks_dagster.errors import ContractBroken
+from mystocks_dagster.errors import ContractBroken, LakeUnavailable
 from mystocks_dagster.lake.layout import world_name
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.table import Column
@@ -54,6 +56,21 @@ def test_pieces_that_are_not_committed_leave_no_file(lake):
         with pytest.raises(ContractBroken):
             rewrite.add(rows(date(2025, 1, 2)).drop("ma5"))
     assert files(lake) == before
+
+
+def test_a_full_disk_is_said_with_the_folder_the_free_space_and_the_remedy(lake, monkeypatch):
+    lake.replace_all(NAME, rows(date(2020, 1, 2)))
+    name = uuid.uuid4()
+    monkeypatch.setattr(uuid, "uuid4", lambda: name)
+    full = Path(lake.location, NAME, "year=2024", f"part-{name}.zstd.parquet")
+    full.parent.mkdir()
+    full.symlink_to("/dev/full")  # each write fails as on a full disk
+    with lake.rewrite(NAME) as rewrite, pytest.raises(LakeUnavailable) as told:
+        rewrite.add(rows(date(2024, 12, 31)))
+    assert f"{lake.location}/{NAME} cannot be used: the disk is full. The table is unchanged." in f"{told.value}"
+    assert re.search(r"Free disk space and run again; [\d,.]+ of [\d,.]+ MB are free\.", f"{told.value}")
+    assert not full.is_symlink()
+    assert stored(lake) == [("600519.SH", date(2020, 1, 2), 1.0)]
 
 
 def test_a_table_of_an_older_version_is_read_and_exchanged(lake):

@@ -1,5 +1,6 @@
 """Exports are read by the tools they are for: pandas, openpyxl, and a reader of qlib's documented binary format."""
 
+import uuid
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -175,6 +176,20 @@ def test_an_interrupted_export_leaves_the_earlier_file(filled: Lake, tmp_path: P
         export(filled, Export(table="daily_bars"), target, force=True)
     assert target.read_text() == "earlier"
     assert {path.name for path in tmp_path.iterdir()} == {"lake", "bars.csv"}
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_a_full_disk_is_said_with_the_free_space(
+    filled: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+):
+    name = uuid.uuid4()
+    monkeypatch.setattr(uuid, "uuid4", lambda: name)
+    target = tmp_path / f"bars.{form}"
+    (tmp_path / f".{target.name}.{name.hex[:8]}.partial").symlink_to("/dev/full")  # writes fail as on a full disk
+    free = r"Nothing was exported\. Of [\d,.]+ MB [\d,.]+ are free: free some space\."
+    with pytest.raises(LakeError, match=rf"bars\.{form} cannot be written: No space left on device\. {free}"):
+        export(filled, Export(table="daily_bars"), target)
+    assert {path.name for path in tmp_path.iterdir()} == {"lake"}
 
 
 @pytest.mark.parametrize(

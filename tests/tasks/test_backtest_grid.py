@@ -62,6 +62,14 @@ def test_parameters_of_a_strategy_are_evaluated_for_the_grid(computing, lake, al
     assert rows["trades"][0] != rows["trades"][1]
 
 
+def test_a_grid_of_a_strategy_with_too_few_bars_says_so(computing, lake, alternating_market, weekdays):
+    lake.replace_all("daily_bars", lake.read("daily_bars").filter(pl.col("date") < weekdays[3]))
+    calculate_technical_indicators(IndicatorParams(), computing)
+    params = GridParams(strategy_id="kdj_overbought", grid={"overbought": [70, 80]}, processes=1)
+    result = run_backtest_grid(params, computing)
+    assert result.message.endswith("kdj_overbought has no signals: fewer than 9 bars.")
+
+
 def test_a_grid_compares_several_strategies(computing, lake, alternating_market):
     other = lake.read("signals").with_columns(
         strategy=pl.lit("breakout"), side=pl.when(pl.col("side") == "buy").then(pl.lit("sell")).otherwise(pl.lit("buy"))

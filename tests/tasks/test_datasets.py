@@ -292,7 +292,7 @@ def test_a_list_of_another_session_is_not_stored_as_the_latest(
 
 
 def test_members_need_the_boards_and_name_the_task(run: TaskRun) -> None:
-    with pytest.raises(TableMissing, match=r"reads industry_boards\.board, and there is no table industry_boards yet"):
+    with pytest.raises(TableMissing, match=r"reads industry_boards\.board, and there is no row of industry_boards yet"):
         sync(run, "industry_members")
 
 

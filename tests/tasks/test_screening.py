@@ -55,6 +55,15 @@ def test_the_same_screen_is_replaced_and_other_screens_and_days_stay(computing, 
     assert stored(lake, "ALL")["date"].unique().to_list() == [weekdays[-2]]
 
 
+def test_a_screen_with_a_window_that_is_longer_than_the_history_says_so(computing, lake, market):
+    wide = {"name": "WIDE", "formula": "C>MA(C,250)"}
+    result = run_screens(computing, wide, RISING, {"name": "WEEKS", "formula": "C>MA(C,60)", "period": "weekly"})
+    assert result.status == "success"
+    assert "WIDE has a value of no symbol: most often the stored bars are fewer than its windows." in result.message
+    assert "WEEKS has a value of no symbol" in result.message  # 150 weekdays are 30 weeks
+    assert "RISING has a value of no" not in result.message
+
+
 def test_a_screen_that_nobody_passed_differs_from_one_that_did_not_run(computing, lake, market, weekdays):
     nobody = {"name": "NOBODY", "formula": "C>100000"}
     run_screens(computing, nobody, RISING)

@@ -151,6 +151,33 @@ def test_an_indicator_that_was_never_calculated_is_named_with_the_remedy(computi
     assert not lake.exists("signals")
 
 
+def test_a_history_that_is_too_short_is_no_failure_and_is_said(computing, lake, market, weekdays):
+    lake.replace_all("daily_bars", market.filter(pl.col("date") < weekdays[2]))
+    indicate(computing)
+    result = signal(computing, strategies=["ma_crossover", "kdj_overbought", "momentum"])
+    assert (result.status, lake.read("signals").height) == ("success", 0)
+    assert "ma_crossover has no signals: fewer than 20 bars." in result.message  # MA20
+    assert "kdj_overbought has no signals: fewer than 9 bars." in result.message  # 通达信's KDJ(9,3,3)
+    assert "momentum has no signals: it looks at up to 116 bars, and the longest history has 2." in result.message
+    lake.replace_all("daily_bars", market)
+    indicate(computing)
+    assert "fewer than" not in signal(computing).message
+
+
+def test_an_own_window_that_is_longer_than_the_history_is_no_failure(computing, lake, market, tmp_path, monkeypatch):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    own = tmp_path / "strategies" / "own.py"
+    own.parent.mkdir()
+    own.write_text(
+        "import polars as pl\nfrom mystocks_dagster.strategies import Rules, strategy\n"
+        '@strategy(reads=["ma5", "ma250"], lookback=1)\ndef own() -> Rules:\n    """Own."""\n'
+        '    gap = pl.col("ma5") - pl.col("ma250")\n    return Rules(buy=gap > 0, sell=gap < 0)\n'
+    )
+    indicate(computing, indicators=[{"name": "MA", "windows": [5, 250]}])
+    assert signal(computing, strategies=["own"]).rows == {}
+    assert lake.read("signals").is_empty()
+
+
 def test_an_unknown_strategy_is_refused():
     with pytest.raises(ValidationError):
         SignalParams(strategies=["turtle"])

@@ -17,6 +17,9 @@ from mystocks_dagster.sources.tdx.records import Records, read_records
 #: The index of Shanghai has a record for every trading day.
 _WITNESS = ("000001.SH", "index_bars")
 
+#: The end of a fault of a file that is not read; it is not said when no file is.
+_LEFT_OUT = "; the file is left out"
+
 
 class Archive:
     """The `.day` files of a zip or folder.
@@ -53,15 +56,23 @@ class Archive:
 
     @cached_property
     def days(self) -> list[date]:
-        """The trading days: those of the index of Shanghai, else of the longest file.
+        """The trading days: those of the index of Shanghai, else of the longest file that is not damaged.
 
         Raises:
-            SourceChanged: That file is damaged or empty.
+            SourceChanged: All files are damaged or empty, or a file of a zip is damaged.
         """
-        (records,), faults = read_records([self._witness()], lambda *_: None)
-        if not len(records.days):
-            raise SourceChanged(next(iter(faults.values()), f"{self.path} has no records."))
-        return pl.Series(records.days.astype(np.int32)).cast(pl.Date).to_list()
+        faults: list[str] = []
+        for member in self._witnesses():
+            tables, found = read_records([member], lambda *_: None)
+            faults += found.values()
+            if tables and len(days := tables[0].days):
+                return pl.Series(days.astype(np.int32)).cast(pl.Date).to_list()
+        if not faults:
+            raise SourceChanged(f"{self.path} has no records.")
+        raise SourceChanged(
+            f"{self.path}: all of its files ({len(self.members.members):,}) are damaged, so nothing is loaded. "
+            f"{faults[0].removesuffix(_LEFT_OUT)}. Load the archive again."
+        )
 
     def history(
         self, tables: Sequence[str], start: date, end: date, *, actions: pl.DataFrame | None, progress: Progress
@@ -100,10 +111,11 @@ class Archive:
         empty = pl.DataFrame(schema={"symbol": pl.String, "date": pl.Date, "close": pl.Float64})
         return pl.concat([empty, *(records.last_closes() for records in found)])
 
-    def _witness(self) -> Member:
-        members = self.members.members
-        witness = next((member for member in members if (member.symbol, member.table) == _WITNESS), None)
-        return witness or max(members, key=lambda member: member.size)
+    def _witnesses(self) -> list[Member]:
+        """Return the files in the order in which they are asked for the trading days."""
+        return sorted(
+            self.members.members, key=lambda member: ((member.symbol, member.table) != _WITNESS, -member.size)
+        )
 
 
 def _frame(records: Records, year: int, start: date, end: date) -> tuple[str, pl.DataFrame]:

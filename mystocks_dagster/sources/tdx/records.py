@@ -26,6 +26,8 @@ _OVERFLOW = 0xC3640000
 #: Years of the table of dates.
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 _EPOCH = date(1970, 1, 1)
+#: A file with more records is not read: such a file may be larger than the memory.
+_MOST = (date(_LAST_YEAR, 1, 1) - date(_FIRST_YEAR, 1, 1)).days
 _THREADS = 2
 #: Records whose dates are looked up at a time.
 _BLOCK = 65_536
@@ -190,7 +192,8 @@ def read_records(members: Sequence[Member], progress: Progress) -> tuple[list[Re
         progress: Called with the bytes that are read.
 
     Returns:
-        The records of each table, and by symbol the faults of members that are not read, or not read to their end.
+        The records of each table that has an undamaged member, and by symbol the faults of members that are not read,
+        or not read to their end.
 
     Raises:
         SourceChanged: A member is damaged.
@@ -201,6 +204,13 @@ def read_records(members: Sequence[Member], progress: Progress) -> tuple[list[Re
         for member in members
         if member.size % RECORD_BYTES
     }
+    faults |= {
+        member.symbol: f"{member.name}: it has {member.records:,} records, more than there are days; "
+        "the file is left out"
+        for member in members
+        if member.records > _MOST
+    }
+    members = [member for member in members if member.records <= _MOST]
     counts = np.array([member.records for member in members], dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)])
     values = np.empty((int(offsets[-1]), 8), dtype=np.uint32)
@@ -211,7 +221,8 @@ def read_records(members: Sequence[Member], progress: Progress) -> tuple[list[Re
         size = len(list(group))
         part = slice(at, at + size)
         records = _checked(table, members[part], values, offsets[at : at + size + 1], faults)
-        tables.append(records)
+        if records.members:
+            tables.append(records)
         at += size
     return tables, faults
 

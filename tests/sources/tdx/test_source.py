@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from standin.tdx import ACTIONS, ARCHIVE, TdxServer, actions_zip, day_path, day_zip, zipped
-from support.tdx_archive import day_file, record, write_client
+from support.tdx_archive import day_file, record, write_client, write_zip
 
 from mystocks_dagster.errors import NotOffered, SettingsError, SourceChanged, SourceUnavailable
+from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.checked import CheckedSource
 from mystocks_dagster.sources.tdx.source import TdxSource
@@ -67,6 +68,10 @@ def opened(server: TdxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         return CheckedSource(TdxSource(replace(settings, source_options=options)))
 
     return of
+
+
+def write_archive(folder: Path, files: dict[str, bytes], *, packed: bool) -> Path:
+    return write_zip(folder / "hsjday.zip", files) if packed else write_client(folder / "client", files)
 
 
 def read(source: CheckedSource, *days: date, column: str = "prev_close") -> dict[tuple[str, date], float]:
@@ -215,6 +220,31 @@ def test_an_installed_clients_folder_is_read_without_a_request(opened: Callable,
     assert source.trading_days()[-1] == date(2025, 12, 31)
     assert read(source, THU, column="close") == {("600000.SH", THU): 10.1, ("920001.BJ", THU): 20.1}
     assert server.asked == []
+
+
+DAMAGED = {"sh000001.day": b"garbage " * 20, "sh600003.day": bytes(40_000 * 32), "sz000002.day": bytes(41_000 * 32)}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_the_trading_days_are_those_of_a_file_that_is_not_damaged(opened: Callable, packed: bool, tmp_path: Path):
+    files = {"sh600000.day": day_file(FILES["sh\\lday\\sh600000.day"]), **DAMAGED}
+    source = opened(write_archive(tmp_path, files, packed=packed))
+    assert source.bar_days()[0] == date(2025, 4, 2)
+    parts = source.history(
+        ["index_bars", "daily_bars"], date(2025, 4, 1), THU, actions=CORPORATE_ACTIONS.empty(), progress=lambda *_: None
+    )
+    assert [(table, frame["symbol"].unique().to_list()) for table, frame in parts] == [("daily_bars", ["600000.SH"])]
+    assert sorted(source.faults) == ["000001.SH", "000002.SZ", "600003.SH"]
+    assert all(fault.endswith("; the file is left out") for fault in source.faults.values())
+    assert "it has 41,000 records, more than there are days" in source.faults["000002.SZ"]
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_an_archive_of_damaged_files_is_one_error(opened: Callable, packed: bool, tmp_path: Path):
+    path = write_archive(tmp_path, DAMAGED, packed=packed)
+    with pytest.raises(SourceChanged, match=r"all of its files \(3\) are damaged, .*sh000001") as told:
+        opened(path).bar_days()
+    assert "left out" not in f"{told.value}"
 
 
 def test_a_path_that_does_not_exist_is_named(opened: Callable, tmp_path: Path):
