@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from mystocks_dagster.cli.printing import translate
-from mystocks_dagster.days import read_day
+from mystocks_dagster.days import check_year, parse_day
 from mystocks_dagster.errors import InvalidParams
 
 
@@ -17,6 +17,8 @@ def day_option(*names: str, help: str) -> Any:
 
 def _day(written: str) -> date:
     try:
-        return read_day(written)
+        day = parse_day(written)
     except InvalidParams as error:
         raise typer.BadParameter(translate(str(error))) from None
+    check_year(day)
+    return day

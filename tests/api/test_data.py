@@ -46,7 +46,7 @@ def test_each_day_is_one_letter_of_its_table(client: TestClient) -> None:
         ({"from": "2026-11-18", "to": "2026-11-19"}, "mc"),
         ({"from": "2030-01-01"}, ""),
         ({"to": "1980-01-01"}, ""),
-        ({"from": "9999-12-31", "to": "0001-01-01"}, ""),
+        ({"from": "2199-12-31"}, ""),
     ],
 )
 def test_a_window_may_be_anywhere(client: TestClient, window: dict[str, str], days: str) -> None:

@@ -60,7 +60,7 @@ def test_without_actions_the_way_to_them_is_named(mystocks: Commands):
     ("arguments", "message"),
     [
         (("600000.SH", "2024-06-18"), "has no open difference on 2024-06-18"),
-        (("600000.SH", "19/06/2024"), "is not a day; write it like"),
+        (("600000.SH", "19/06/2024"), "is not a day. Write it like"),
         (("MOUTAI", "2024-06-19"), "is not a stock code"),
     ],
 )

@@ -112,7 +112,7 @@ def test_a_heat_map_has_a_letter_for_each_day_and_table(filled: Lake):
 def test_a_table_that_was_never_loaded_has_no_gaps_and_is_named(filled: Lake):
     frame = coverage(filled, moment=EVENING)
     assert set(frame["table"]) == {"daily_bars"}
-    assert "longhubang" in never_loaded(frame, ["daily_bars", "longhubang"])
+    assert "longhubang" in never_loaded(filled, frame, ["daily_bars", "longhubang"])
 
 
 def test_the_days_of_a_table_that_was_deleted_do_not_count(filled: Lake):
