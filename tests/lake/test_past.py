@@ -59,7 +59,7 @@ def test_compaction_does_not_change_the_past(lake: Lake, before: datetime):
 def test_a_table_that_did_not_exist_yet_is_missing(lake: Lake, before: datetime):
     past = lake.at(datetime(2020, 1, 1, tzinfo=UTC))
     assert not past.exists("daily_bars")
-    with pytest.raises(TableMissing, match="no table daily_bars"):
+    with pytest.raises(TableMissing, match="daily_bars did not exist at 2020-01-01"):
         past.read("daily_bars")
 
 

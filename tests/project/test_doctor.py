@@ -267,7 +267,7 @@ def test_a_schedule_that_should_have_fired_is_late_until_a_tick_shows_that_it_wa
         ("MYSTOCKS_LOG_FILES", "0", "write a number"),
         ("MYSTOCKS_LOG_FILES", "nan", "write a number"),
         ("MYSTOCKS_LOG_FORMAT", "yaml", "write text or json"),
-        ("MYSTOCKS_ENGINE", "10.0.0.5:8786", "like tcp://10.0.0.5:8786"),
+        ("MYSTOCKS_ENGINE", "10.0.0.5:8786", "write the address that dask scheduler prints, like tcp://10.0.0.5:8786"),
     ],
 )
 def test_a_setting_of_the_logs_that_cannot_be_meant_is_refused(

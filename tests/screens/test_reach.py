@@ -67,4 +67,4 @@ def test_the_last_bars_alone_give_the_value_of_the_whole_history(text):
 
 
 def test_what_needs_the_whole_history_is_named():
-    assert unbounded(planned("SUM(V,0)>MA(V,5)")) == ("SUM(VOL,0)",)
+    assert unbounded(planned("SUM(V,0)>MA(V,5)")) == ("SUM",)

@@ -53,7 +53,7 @@ def test_only_the_bars_that_the_formula_reaches_are_read(stored):
     short, long, whole = (screen(stored, text).bars for text in ("C>MA(C,5)", "C>MA(C,250)", "SUM(V,0)>0"))
     # Of five symbols: about 25 days, then those of a year; a suspension or listing reads more of its symbol only.
     assert short < 5 * 30 < long < 5 * 400 < whole
-    assert "SUM(VOL" in screen(stored, "SUM(V,0)>0").notes[-1]
+    assert "all of it counts in SUM." in screen(stored, "SUM(V,0)>0").notes[-1]
 
 
 def test_a_long_suspension_is_filled_from_older_bars(stored, traded):
