@@ -135,7 +135,8 @@ def test_the_others_are_run_as_their_examples_say() -> None:
 )
 def test_the_example_works_as_it_is_written(cli: Commands, command: str, example: str) -> None:
     BEFORE.get(command, lambda _: None)(cli)
-    arguments = shlex.split(example)
+    # A disk of the example is a folder beside the project, so that a second run of the tests finds it empty.
+    arguments = [word.replace("/mnt/", f"{cli.folder.root.parent}/mnt/") for word in shlex.split(example)]
     assert " ".join(arguments).startswith(command)
     if command in MAY_FAIL:
         assert all(one["name"] in ("akshare", "baostock") for one in cli.json(*arguments) if not one["ok"])
