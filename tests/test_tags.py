@@ -23,7 +23,11 @@ _SUFFIX = re.compile(r"__(task|asset|schedule|sensor|broken)\b|__ASSET_JOB|__rep
 #: Rooms that know no executions: what looks like a state there is a word of the market's or of a service manager's.
 _NO_EXECUTIONS = ("market", "sources", "servicefiles", "lake", "trading_calendar")
 #: Modules with the same words for something else: what the pages call the states, and how far a reload is.
-_OTHER_WORDS = (PACKAGE / "api" / "pages" / "translations.py", PACKAGE / "project" / "edit.py")
+_OTHER_WORDS = (
+    PACKAGE / "api" / "pages" / "translations.py",
+    PACKAGE / "project" / "edit.py",
+    PACKAGE / "tasks" / "backtest_cluster.py",  # the state of a Dask client
+)
 
 
 def literals(source: str) -> Iterator[tuple[int, str]]:

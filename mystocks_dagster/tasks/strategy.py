@@ -90,7 +90,8 @@ def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     rows, times = 0, StageTimes()
     if stale:
         rows = _store(lake, stale, times, force=params.force)
-    return replace(_result(lake, params, run, rows), stages=times.seconds)
+    computed = [piece.choice for piece in stale]
+    return replace(_result(lake, params, run, rows, computed), stages=times.seconds)
 
 
 def _store(lake: Lake, stale: Sequence["_Piece"], times: StageTimes, *, force: bool) -> int:
@@ -202,13 +203,13 @@ def _sorted(signals: pl.DataFrame) -> pl.DataFrame:
     return signals.sort(place)
 
 
-def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int) -> TaskResult:
+def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int, computed: Sequence[Choice]) -> TaskResult:
     stored = dict(lake.scan("signals").group_by("strategy").len().collect().iter_rows())
     counts = {choice.label: stored.get(choice.label, 0) for choice in params.choices}
     run.logger.info("Signals stored: %s", ", ".join(f"{name} {count}" for name, count in counts.items()))
     doubtful = find_doubts(lake)
     total = f"{sum(counts.values())} signals of {len(counts)} strategies are stored"
-    short = describe_short_history(lake, [choice for choice in params.choices if not counts[choice.label]])
+    short = describe_short_history(lake, [choice for choice in computed if not counts[choice.label]])
     idle = not rows and not params.force
     message = f"No signal has changed; {total}." if idle else f"{total}; {rows} rows were written."
     status = State.SKIPPED if idle and not short else State.SUCCESS
