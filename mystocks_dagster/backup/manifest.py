@@ -140,7 +140,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _checked(folder: Path, content: dict[str, Any]) -> Manifest:
-    """Return the list: whoever altered it may have computed its digest anew, so nothing in it is taken on trust."""
+    """Return the list once every entry is valid: an altered list can have a right digest."""
     from pydantic import TypeAdapter, ValidationError
 
     try:

@@ -62,7 +62,7 @@ def serve(
     try:
         return _serve(settings, home, host, port, report, ready, stop_requested)
     except KeyboardInterrupt:
-        report("stopping …")
+        report("stopping the servers …")
         return 0
     finally:
         lock.release(home / lock.UI_LOCK)
@@ -102,7 +102,7 @@ def _serve(
             watch.check(stopped=f"Dagster 的进程意外退出（{reason}）")
         return 1
     except KeyboardInterrupt:
-        report("stopping …")
+        report("stopping the servers …")
         return 0
     finally:
         address_file.unlink(missing_ok=True)

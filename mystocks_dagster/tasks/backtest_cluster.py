@@ -152,8 +152,8 @@ def _check_workers(client: "Client", address: str) -> int:
         theirs = _relevant(found)
         different = [name for name in own if own[name] != theirs[name]]
         if different:
-            told = ", ".join(f"{name} {theirs[name] or 'is missing'} (here {own[name]})" for name in different)
-            raise EngineError(f"The worker {worker} of the engine {address} has {told}. {_SAME}")
+            versions_text = ", ".join(f"{name} {theirs[name] or 'is missing'} (here {own[name]})" for name in different)
+            raise EngineError(f"The worker {worker} of the engine {address} has {versions_text}. {_SAME}")
     return sum(client.nthreads().values())
 
 

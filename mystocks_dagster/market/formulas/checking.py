@@ -90,13 +90,18 @@ class _Check:
             self._constants[name] = value
 
     def _expression(self, statement: Statement) -> Iterator[FormulaProblem]:
+        # What is not a function here may take texts, so they are no second mistake.
+        calls = (
+            part for part in walk(statement.expression) if isinstance(part, Call) and part.function not in FUNCTIONS
+        )
+        excused = {argument.position for call in calls for argument in call.arguments}
         for part in walk(statement.expression):
             match part:
                 case Name():
                     yield from self._value(part, statement)
                 case Call():
                     yield from self._call(part)
-                case Text(value=value):
+                case Text(value=value, position=position) if position not in excused:
                     message = "a text is not a value"
                     yield FormulaProblem(part.position, message, "Texts belong to DRAWTEXT.", len(value) + 2)
 

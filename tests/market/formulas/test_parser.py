@@ -146,6 +146,7 @@ def test_drawings_are_kept_aside_and_whatever_they_use():
         ("X:MA(C,0);", ["1:8: the N of MA cannot be 0 Allowed: 1 to 10,000."]),
         ("N:=2-5;X:REF(C,N);", ["1:16: the N of REF cannot be -3 Allowed: 0 to 10,000."]),
         ("X:MA(C,'5');", ["1:8: a text is not a value Texts belong to DRAWTEXT."]),
+        ("X:NOT(NAMELIKE('ST'));", ["1:7: NAMELIKE: selects symbols by name or board"]),
         ("X:SAR(C,2,20);", ["1:7: the N of SAR must be the same for all bars Use a number or a parameter."]),
         ("A:=0;X:MA(C,1/A);", ["1:14: the N of MA cannot be computed Use a number or a parameter."]),
         ("X:MA(C,SIN(3));", ["1:8: the N of MA cannot be computed Use a number or a parameter."]),
