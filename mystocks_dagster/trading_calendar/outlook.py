@@ -37,7 +37,7 @@ def outlook(known: InForce, moment: datetime) -> Outlook:
     """Return the verdict on the calendar at a moment."""
     left = known.calendar.coverage_days_left(moment)
     days = "1 day" if abs(left) == 1 else f"{abs(left)} days"
-    distance = f"{days} ago" if left < 0 else f"{days} from today"
+    distance = f"{days} before today" if left < 0 else f"{days} from today"
     details = [f"trading days are known until {known.calendar.last} ({distance}), from {known.stands_on}"]
     if left < 0:
         details.append("every weekday counts as a trading day, and backfills are refused")

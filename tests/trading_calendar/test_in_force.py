@@ -186,7 +186,7 @@ def test_the_eve_of_spring_festival_is_known_only_with_the_year(at: Callable[[st
 
 @pytest.mark.parametrize(
     ("today", "distance"),
-    [("2026-12-30", "1 day from today"), ("2027-01-01", "1 day ago"), ("2027-01-03", "3 days ago")],
+    [("2026-12-30", "1 day from today"), ("2027-01-01", "1 day before today"), ("2027-01-03", "3 days before today")],
 )
 def test_the_end_of_the_calendar_is_said_in_days(today: str, distance: str) -> None:
     moment = datetime.fromisoformat(f"{today}T16:05:00+08:00")
