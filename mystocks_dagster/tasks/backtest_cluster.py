@@ -77,8 +77,9 @@ def _compute(
     for future in as_completed(futures, loop=client.loop):
         if future.status == "error":
             raise _error(future, address)
-        # A future is cancelled when the market is lost, or its result before it is fetched.
-        with contextlib.suppress(CancelledError):
+        # A future is cancelled when the market is lost, or its result before it is fetched. Where the scheduler ends
+        # while it sends the result, that is an OSError. The next look at the workers says who is gone.
+        with contextlib.suppress(CancelledError, OSError):
             finished[futures[future]] = future.result()
             done(sum(map(len, finished.values())))
 
@@ -132,21 +133,23 @@ def _check_workers(client: "Client", address: str) -> int:
     """Return the number of the cluster's threads, after a look whether each worker computes what this machine would.
 
     Raises:
-        EngineUnavailable: There are no workers.
+        EngineUnavailable: The scheduler has ended, or there are no workers.
         EngineError: A worker has other versions.
     """
+    gone = f"The engine {address} is gone: its scheduler has ended. Start it again: dask scheduler"
     if client.status != "running":
-        raise EngineUnavailable(
-            f"The engine {address} is gone: its scheduler has ended. Start it again: dask scheduler"
-        )
+        raise EngineUnavailable(gone)
     try:
         client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
+        versions: Any = client.get_versions(packages=[*_PACKAGES])
+        threads = sum(client.nthreads().values())
     except TimeoutError:
         raise EngineUnavailable(
             f"The engine {address} has no workers. Start some on each machine: dask worker {address} --nworkers -1 "
             "--nthreads 1"
         ) from None
-    versions: Any = client.get_versions(packages=[*_PACKAGES])
+    except OSError:  # the client has not noticed yet that the scheduler is gone
+        raise EngineUnavailable(gone) from None
     own = _relevant(versions["client"])
     for worker, found in versions["workers"].items():
         theirs = _relevant(found)
@@ -154,7 +157,7 @@ def _check_workers(client: "Client", address: str) -> int:
         if different:
             versions_text = ", ".join(f"{name} {theirs[name] or 'is missing'} (here {own[name]})" for name in different)
             raise EngineError(f"The worker {worker} of the engine {address} has {versions_text}. {_SAME}")
-    return sum(client.nthreads().values())
+    return threads
 
 
 def _relevant(versions: Mapping[str, Any]) -> dict[str, str | None]:

@@ -6,7 +6,8 @@ from importlib import metadata
 from typing import Any
 
 import pytest
-from distributed import Client
+from distributed import Client, Future
+from distributed.comm import CommClosedError
 from support.backtests import DAYS, TERMS, laboratory_of_noise
 from support.dask import Engine, engine
 from support.project import free_port, wait_for
@@ -81,6 +82,36 @@ def test_the_market_is_sent_again_when_all_workers_that_had_it_are_lost(
             cluster.worker("third")
 
     assert run_on_cluster(cluster.address, laboratory, trials, done) == run_trials(laboratory, trials, processes=1)
+
+
+def test_a_result_whose_connection_breaks_is_computed_again(
+    laboratory: Laboratory, cluster: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = [trial_of(TERMS, point, "a", range(len(DAYS)), ()) for point in POINTS[:6]]
+    result = Future.result
+    broken: list[Future] = []
+
+    def result_once_broken(future: Future) -> Any:
+        if not broken:
+            broken.append(future)
+            raise CommClosedError("Connection reset by peer")
+        return result(future)
+
+    monkeypatch.setattr(Future, "result", result_once_broken)
+    assert run_on_cluster(cluster.address, laboratory, trials) == run_trials(laboratory, trials, processes=1)
+    assert broken
+
+
+@pytest.mark.parametrize("call", ["wait_for_workers", "get_versions", "nthreads"])
+def test_a_scheduler_that_ends_before_the_client_notices_is_named(
+    laboratory: Laboratory, cluster: Engine, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def closed(*_: Any, **__: Any) -> None:
+        raise CommClosedError("Connection reset by peer")
+
+    monkeypatch.setattr(Client, call, closed)
+    with pytest.raises(EngineUnavailable, match="its scheduler has ended"):
+        run_on_cluster(cluster.address, laboratory, [])
 
 
 def test_workers_of_another_release_are_refused_with_both_versions(
