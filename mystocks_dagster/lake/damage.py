@@ -55,9 +55,11 @@ def log_damage(uri: str, newest: int | None = None) -> str | None:
         newest: The version that was just opened. Then only empty or truncated commits are checked, which opening
             does not notice, and only in a local folder.
     """
+    path = local_path(uri)
     if newest is not None:
-        path = local_path(uri)
         return _empty_commit(path, newest) if path else None
+    if path and not os.path.isdir(path):  # noqa: PTH112 - asked often: no table, and pyarrow need not be imported
+        return None
     files = files_of(uri)
     log_files = {info.base_name: info for info in _listed(files, LOG)}
     if not log_files:

@@ -205,6 +205,16 @@ Lake(sys.argv[1], "real").replace_days("daily_bars", frame, [date(2025, 1, 1)])
 """
 
 
+def test_whether_a_table_exists_is_answered_without_importing_pyarrow(tmp_path: Path) -> None:
+    """It took 60 MB in each server of a lake that has no tables yet."""
+    code = (
+        "import sys; from mystocks_dagster.lake.store import Lake\n"
+        "print(Lake(sys.argv[1], 'real').exists('daily_bars'), 'pyarrow' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["False", "False"]
+
+
 def test_a_first_write_that_was_killed_is_no_damage_and_is_done_again(tmp_path, make_bars):
     lake = Lake(str(tmp_path / "lake"), "real")
     ended = subprocess.run([sys.executable, "-c", KILLED, lake.location], timeout=60, check=False)
