@@ -1,6 +1,8 @@
 """A project of an older version, brought along: its dagster.yaml, its history, its lake."""
 
 import json
+import re
+import shlex
 import shutil
 import sqlite3
 from pathlib import Path
@@ -75,6 +77,26 @@ def test_one_command_brings_files_history_and_lake_along_and_can_be_repeated(old
 
     assert "nothing to do" in older("upgrade")
     assert closes(root) == [1000.0, 1100.0]
+
+
+@pytest.mark.parametrize(
+    ("page", "section"), [("how-to.md", "Upgrade"), ("zh/how-to.md", "升级"), ("own-project.md", "A newer version")]
+)
+def test_the_guide_brings_an_older_project_along_as_it_is_written(
+    older: Commands, monkeypatch: pytest.MonkeyPatch, page: str, section: str
+) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    typed = [line.removeprefix("$ ").removeprefix("mystocks ") for block in blocks for line in block.splitlines()]
+    assert typed[-2:] == ["upgrade --dry-run", "upgrade"]
+    for line in typed:
+        older(*shlex.split(line))
+    assert closes(older.folder.root) == [1000.0, 1100.0]
+    assert "nothing to do" in older("upgrade")
+    if (backup := older.folder.root.parent / "before-upgrade").exists():  # made before, so it holds the older lake
+        older("restore", str(backup), str(older.folder.root.parent / "older"))
+        monkeypatch.setattr(formats, "MIGRATIONS", ())  # as the version before reads it
+        assert closes(older.folder.root.parent / "older") == [10.0, 11.0]
 
 
 def test_what_a_newer_version_wrote_is_refused_with_both_versions(older: Commands) -> None:
