@@ -1,5 +1,6 @@
 """Merge the results of a task's parts."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
@@ -8,6 +9,8 @@ from mystocks_dagster.tags import ResultStatus, State
 from mystocks_dagster.tasks.run import TaskResult
 
 T = TypeVar("T")
+#: Between two sentences of a message. A repetition that is not recognised is only long.
+_JOINT = re.compile(r"(?<=[.。]) (?=[A-Z0-9])")
 
 
 def merge_results(parts: Sequence[TaskResult]) -> TaskResult:
@@ -18,7 +21,7 @@ def merge_results(parts: Sequence[TaskResult]) -> TaskResult:
     )
     return TaskResult(
         status=worst,
-        message=" ".join(part.message for part in parts if part.message),
+        message=_said_once(part.message for part in parts),
         rows=dict(_items(part.rows for part in parts)),
         days=dict(_items(part.days for part in parts)),
         error="; ".join(part.error for part in parts if part.error) or None,
@@ -26,6 +29,11 @@ def merge_results(parts: Sequence[TaskResult]) -> TaskResult:
         retry_params=dict(_items(part.retry_params for part in parts)),
         metadata=dict(_items(part.metadata for part in parts)),
     )
+
+
+def _said_once(messages: Iterable[str]) -> str:
+    """Return the messages as one, without the sentences that an earlier one has: parts meet the same doubts."""
+    return " ".join(dict.fromkeys(sentence for message in messages for sentence in _JOINT.split(message) if sentence))
 
 
 def _items(mappings: Iterable[Mapping[str, T]]) -> Iterator[tuple[str, T]]:
