@@ -10,9 +10,8 @@ WORKDIR /build
 RUN python -m venv /opt/mystocks
 ENV PATH=/opt/mystocks/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 # The packages first: this layer is built again only when a lock changes. All are held to their hashes.
-COPY requirements.lock requirements-servers.lock requirements-dev.lock ./
-RUN awk '/^setuptools==/ {found = 1} found {print} found && /# via/ {exit}' requirements-dev.lock > build.lock \
-    && pip install --require-hashes -r ${LOCK} -r build.lock
+COPY requirements.lock requirements-servers.lock requirements-build.lock ./
+RUN pip install --require-hashes -r ${LOCK} -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY mystocks_dagster ./mystocks_dagster
 RUN pip install --no-deps --no-build-isolation . \

@@ -1,6 +1,6 @@
 # Needs git, make and Python 3.11 or newer with venv and pip. `make` alone prints the commands.
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test live ui check lint types layers docs bench setup lock chaos fuzz sbom release clean
+.PHONY: help demo quick test live ui check lint types layers docs bench packages setup lock chaos fuzz sbom release clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,27 +8,36 @@ BIN := $(VENV)/bin
 help: ## print these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-setup: $(VENV)/.installed ## install the locked packages into .venv
+packages: $(VENV)/.packages ## install what the commands need into .venv
+setup: $(VENV)/.installed ## install that and what tests, checks and docs need
 
-# Install with uv if there is one, else with pip; both check the hashes of the lock file. pip compiles on one core, so
-# the files are compiled afterwards on all cores. Files that are not Python of this version are left as they are.
+$(VENV)/.packages: requirements.lock requirements-build.lock pyproject.toml
+	$(call install,-r requirements.lock -r requirements-build.lock)
+	@touch $@
+# It holds the same versions of what the commands need.
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
+	$(call install,-r requirements-dev.lock)
+	@touch $@ $(VENV)/.packages
+
+# Install with uv if there is one, else with pip; both check the hashes of the lock files. pip compiles on one core, so
+# the files are compiled afterwards on all cores. Files that are not Python of this version are left as they are.
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 …")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if command -v uv >/dev/null 2>&1; then \
-		echo "installing with uv …"; uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock; \
+		echo "installing with uv …"; uv pip install --quiet --python $(BIN)/python --require-hashes $(1); \
 	else \
-		echo "installing with pip (some minutes the first time) …"; $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-compile -r requirements-dev.lock && \
+		echo "installing with pip (some minutes the first time) …"; $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-compile $(1) && \
 		{ $(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true; }; \
 	fi
 	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .; fi
-	@touch $@
+endef
 
-demo: setup ## run the main job on a small simulated market
+demo: packages ## run the main job on a small simulated market
 	@$(BIN)/mystocks demo
 
-ui: setup ## start the web UI and the daemon; make ui ARGS=--open opens the browser when it is ready
+ui: packages ## start the web UI and the daemon; make ui ARGS=--open opens the browser when it is ready
 	@$(BIN)/mystocks ui $(ARGS)
 
 quick: setup ## run the tests of every layer that start no process or server (under a minute)
@@ -62,6 +71,7 @@ lock: ## write the lock files again, without the name of the registry
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --all-extras -o requirements-servers.lock
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --group dev -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group pyproject.toml:build -o requirements-build.lock
 
 chaos: setup ## a week of faults in HOURS=2, the same again with SEED=…
 	@PYTHONPATH=tests $(BIN)/python -m support.chaos --hours $(or $(HOURS),2) $(if $(SEED),--seed $(SEED))

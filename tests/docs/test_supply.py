@@ -1,6 +1,9 @@
 """What an installation consists of: every package has one version and hashes, and the bill of materials lists all."""
 
+import shutil
+import subprocess
 from importlib.metadata import distributions
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -9,17 +12,43 @@ from support.project import ROOT
 from support.sbom import LOCK, document, locked
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-servers.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", sorted(path.name for path in ROOT.glob("*.lock")))
 def test_every_locked_package_has_one_version_and_hashes(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     packages = locked(text)
-    assert len(packages) > 50
+    assert packages
     assert [one.name for one in packages if not one.hashes] == []
     # pip reads the same lines: a name, one version, and nothing from elsewhere.
     lines = [line.removesuffix(" \\") for line in text.splitlines() if line and line[0] not in " #"]
     requirements = [Requirement(line) for line in lines]
     assert [str(one) for one in requirements if one.url or {each.operator for each in one.specifier} != {"=="}] == []
     assert sorted(one.name for one in requirements) == sorted(one.name for one in packages)
+
+
+def test_the_packages_of_the_commands_are_those_of_the_tests() -> None:
+    def lines(name: str) -> set[tuple[str, str, str]]:
+        return {(one.name, one.version, str(one.hashes)) for one in locked((ROOT / name).read_text(encoding="utf-8"))}
+
+    assert len(lines("requirements.lock")) > 50
+    assert lines("requirements.lock") | lines("requirements-build.lock") <= lines("requirements-dev.lock")
+    assert lines("requirements.lock") <= lines("requirements-servers.lock")
+
+
+def test_the_demo_installs_nothing_that_only_tests_need(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", *(path.name for path in ROOT.glob("*.lock"))):
+        shutil.copy(ROOT / name, tmp_path)
+
+    def planned(target: str) -> str:
+        return subprocess.run(["make", "-n", target], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    for target in ("demo", "ui"):
+        assert "-r requirements.lock -r requirements-build.lock" in planned(target)
+        assert "requirements-dev.lock" not in planned(target)
+    assert "-r requirements-dev.lock" in planned("test")
+    (tmp_path / ".venv").mkdir()
+    for stamp in (".installed", ".packages"):  # as `make setup` leaves them
+        (tmp_path / ".venv" / stamp).touch()
+    assert planned("demo").split() == [".venv/bin/mystocks", "demo"]
 
 
 def test_the_bill_of_materials_lists_what_is_installed_and_who_needs_it() -> None:
