@@ -29,9 +29,12 @@ _BRACKET = re.compile("[()]")
 _EXCERPT = re.compile(r"[0-9]* ?\| ")
 #: Names with commas between them; a number, a part of JSON or of a path does not begin or end one.
 _LIST = re.compile(r"[^\s,;()\[\]{}\"']+(?:, [^\s,;()\[\]{}\"']+)+")
+_CHINESE_START = re.compile(r"[\u4e00-\u9fff]")
 _CHINESE_END = re.compile(r"[\u3000-\u303f\uff00-\uff5e]\Z")
 #: The mark between two texts, in Chinese.
 _MARKS = {".": "。", ",": "，", ";": "；", ":": "："}
+#: Those within a sentence, as a tuple: an empty text is in every text.
+_WITHIN = (",", ";")
 
 
 class _Form(NamedTuple):
@@ -129,8 +132,11 @@ def _reading(text: str) -> _Reading:
 
 
 def _joined(first: _Reading, rest: _Reading) -> _Reading:
-    space = "" if not rest.chinese or _CHINESE_END.search(first.chinese) else " "
-    return _Reading(first.score + rest.score, f"{first.chinese}{space}{rest.chinese}")
+    before = first.chinese
+    if before[-1:] in _WITHIN and _CHINESE_START.match(rest.chinese):  # a part that is data, as +4.1%, before a text
+        before = before[:-1] + _MARKS[before[-1]]
+    space = "" if not rest.chinese or _CHINESE_END.search(before) else " "
+    return _Reading(first.score + rest.score, f"{before}{space}{rest.chinese}")
 
 
 def _marked(text: str) -> _Reading | None:

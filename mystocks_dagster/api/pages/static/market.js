@@ -153,6 +153,12 @@
     });
   };
 
+  // Of the indicator's own name and an output's, as in macd_dif, a legend needs the output's.
+  const short_name = (name) => {
+    const [first, ...rest] = name.toUpperCase().split("_");
+    return rest.length && data.indicators[first] ? rest.join("_") : name.toUpperCase();
+  };
+
   const legends = (i) => {
     const item = (text, shade) => {
       const span = document.createElement("span");
@@ -161,7 +167,7 @@
       return span;
     };
     charts.forEach(({ legend, parts }, number) => {
-      const items = parts.map(({ name, values, shade }) => item(`${name.toUpperCase()} ${fixed(values()[i])}`, shade));
+      const items = parts.map(({ name, values, shade }) => item(`${short_name(name)} ${fixed(values()[i])}`, shade));
       if (number === 0) {
         const before = i ? data.close[i - 1] : null;
         const change = before ? (data.close[i] / before - 1) * 100 : null;
