@@ -54,7 +54,7 @@ def _add(server: MCPServer, tool: Callable[..., Any], annotations: ToolAnnotatio
             text = translate(str(error), language)
             raise ToolError(text) from None  # the server hides the texts of all other errors
 
-    explained.__signature__ = _signature(tool, language)  # ty: ignore[unresolved-attribute]
+    explained.__signature__ = _signature(tool, language)  # ty: ignore[missing-attribute]
     description = declared(inspect.getdoc(tool) or "", language)
     server.tool(description=description, annotations=annotations, structured_output=False)(explained)
 
