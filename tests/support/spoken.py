@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic import BaseModel
 
 import mystocks_dagster
 from mystocks_dagster import tasks
 from mystocks_dagster.api.app import create_app
+from mystocks_dagster.api.errors_reference import kinds
 from mystocks_dagster.api.languages import document_texts
 from mystocks_dagster.assistant.server import INSTRUCTIONS, make_server
 from mystocks_dagster.cli.help import paragraphs, parts_of
@@ -26,6 +28,7 @@ from mystocks_dagster.market.catalogue.registry import CATALOGUE
 from mystocks_dagster.market.tables import BUILT_IN, TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.strategies.registry import strategies
+from mystocks_dagster.taskfile.reference import MODELS
 from mystocks_dagster.taskfile.signature import params_model
 
 PACKAGE = Path(mystocks_dagster.__file__).parent
@@ -189,7 +192,16 @@ def declarations() -> set[str]:
     models = [one.model.model_fields.values() for one in shipped]
     described = {field.description for fields in models for field in fields}
     rest = set(document_texts(create_app(Settings.from_env()).openapi()))
-    return {text for text in columns | grains | catalogue | docs | described | rest | texts_of_tools() if text}
+    errors = {paragraphs(inspect.cleandoc(error.__doc__ or ""))[0] for error in kinds()}
+    fields = {part for model in MODELS for part in _described(model)}
+    of_programs = rest | texts_of_tools() | errors | fields
+    return {text for text in columns | grains | catalogue | docs | described | of_programs if text}
+
+
+def _described(model: type[BaseModel]) -> Iterator[str]:
+    """Yield the paragraphs that describe the fields of a model."""
+    for field in model.model_fields.values():
+        yield from paragraphs(field.description or "")
 
 
 def texts_of_tools() -> set[str]:
