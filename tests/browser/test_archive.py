@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 from browser.chromium import executable, open_page
-from browser.walk import outside, pages, serious_faults, visit
+from browser.walk import outside, pages, serious_faults, stacked, visit
 from playwright.sync_api import Page
 from support.api import Api, serve_api
 from support.project import ROOT, make_folder
@@ -51,6 +51,7 @@ def test_every_page_has_its_content_within_any_width(
     for path in paths:
         visit(page, api, f"{path}{'&' if '?' in path else '?'}lang={language}")
         assert outside(page) == [], path
+        assert stacked(page) == [], path
         assert page.locator("h1").first.inner_text().strip(), path
         assert len(page.locator("body").inner_text()) > 150, path
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from browser.chromium import PATIENCE, executable, open_page
-from browser.walk import outside, pages, serious_faults, visit
+from browser.walk import outside, pages, serious_faults, stacked, visit
 from playwright.sync_api import Page, expect
 from support.api import Api, serve_api
 from support.project import ROOT, make_folder
@@ -60,6 +60,7 @@ def test_nothing_stands_outside_a_page_of_any_width(api: Api, page: Page, width:
     for path in PAGES:
         visit(page, api, f"{path}{'&' if '?' in path else '?'}lang={language}")
         assert outside(page) == [], path
+        assert stacked(page) == [], path
         assert page.locator("main").inner_text().strip(), path
 
 

@@ -25,6 +25,22 @@ _OUTSIDE = """() => {
 }"""
 
 
+#: Texts of two characters and more that stand in a column of single characters.
+_STACKED = """() => {
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const text = node.data.trim();
+    if (text.length < 2 || !node.parentElement.checkVisibility() || node.parentElement.closest('option')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const lines = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+    if (lines.size >= text.length) found.push(`${node.parentElement.tagName} ${text}`);
+  }
+  return found;
+}"""
+
+
 def pages(symbol: str) -> tuple[str, ...]:
     """Return the addresses of all kinds of pages, with those of one security."""
     return (
@@ -61,6 +77,11 @@ def visit(page: Page, api: Api, path: str) -> None:
 def outside(page: Page) -> list[str]:
     """Return the elements that end right of the page."""
     return page.evaluate(_OUTSIDE)
+
+
+def stacked(page: Page) -> list[str]:
+    """Return the texts that stand in a column of single characters."""
+    return page.evaluate(_STACKED)
 
 
 def serious_faults(page: Page) -> dict[str, Any]:
