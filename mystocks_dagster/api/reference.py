@@ -12,8 +12,10 @@ router = APIRouter(include_in_schema=False)
 _VARY = {"Vary": "Accept-Language, Cookie"}
 _PAGE = """<!doctype html><html lang="{tag}"><head><meta charset="utf-8"><title>{title} · MyStocks</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"><style>
-:root{{color-scheme:light dark;--link:#3b4fd8}} @media(prefers-color-scheme:dark){{:root{{--link:#8c9cff}}}}
-body{{font:15px/1.5 system-ui,"PingFang SC","Noto Sans CJK SC","Microsoft YaHei",sans-serif;max-width:62em;
+:root{{--ink:#1c2430;--page:#fff;--link:#3b4fd8}}
+@media(prefers-color-scheme:dark){{:root{{--ink:#e6e9ef;--page:#14181d;--link:#8c9cff}}}}
+body{{color:var(--ink);background:var(--page);
+font:15px/1.5 system-ui,"PingFang SC","Noto Sans CJK SC","Microsoft YaHei",sans-serif;max-width:62em;
 margin:1.5em auto;padding:0 1em;overflow-wrap:anywhere}}
 a{{color:var(--link)}} nav a{{margin-right:1em}} h1{{font-size:22px}}
 code{{background:#8882;padding:.1em .3em;border-radius:3px}}

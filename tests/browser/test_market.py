@@ -40,7 +40,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder.env = {
         "MYSTOCKS_LAKE": str(folder.root / "demo" / "lake"),
         "MYSTOCKS_SOURCE": "simulated",
-        "MYSTOCKS_SIMULATED": "seed=7,symbols=12",
+        "MYSTOCKS_SIMULATED": "seed=7,symbols=60",
     }
     folder.mystocks("demo", timeout=400)
     with serve_api(folder) as api:
@@ -122,11 +122,13 @@ def test_on_a_phone_a_day_of_the_market_is_three_screens_and_unfolds(api: Api, p
 
 def test_on_paper_nothing_is_folded(api: Api, page: Page) -> None:
     visit(page, api, "/market?lang=zh")
-    page.emulate_media(media="print")
     rows = page.locator("section[aria-labelledby=signals] tbody tr")
-    assert rows.filter(visible=True).count() == rows.count() > 5
-    expect(page.locator("header")).to_be_hidden()
-    page.emulate_media(media="screen")
+    page.emulate_media(media="print")
+    try:
+        assert rows.filter(visible=True).count() == rows.count() > 5
+        expect(page.locator("header")).to_be_hidden()
+    finally:
+        page.emulate_media(media="screen")
 
 
 def test_a_name_is_typed_and_leads_to_its_chart(api: Api, page: Page) -> None:

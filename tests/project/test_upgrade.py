@@ -1,6 +1,7 @@
 """A project of an older version, brought along: its dagster.yaml, its history, its lake."""
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -75,6 +76,13 @@ def test_one_command_brings_files_history_and_lake_along_and_can_be_repeated(old
 
     assert "nothing to do" in older("upgrade")
     assert closes(root) == [1000.0, 1100.0]
+
+
+def test_the_plan_is_told_in_the_language_of_the_terminal(older: Commands) -> None:
+    lines = older("--lang", "zh", "upgrade", "--dry-run").splitlines()
+    assert [line for line in lines if re.search(r"\b[a-z]+ [a-z]+ [a-z]+", line)] == []
+    assert any(line.startswith("版本  项目已记为版本") for line in lines)
+    assert "4 项待处理" in lines
 
 
 def test_what_a_newer_version_wrote_is_refused_with_both_versions(older: Commands) -> None:
