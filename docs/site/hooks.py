@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from chinese_reference import PAGES
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -20,6 +21,8 @@ _FENCE = re.compile(r"^(\s*```\w+) (?:file=(\S+)|\S+)$", re.MULTILINE)
 #: A line that ends in Chinese and goes on in Chinese: a browser would show the break as a space.
 _CHINESE = r"[\u3000-\u9fff\uff00-\uffef“”‘’…]"
 _BREAK = re.compile(rf"(?<={_CHINESE})\n(?={_CHINESE})")
+#: A link of a Chinese page to a page of the reference that is in Chinese too.
+_REFERENCE = re.compile(rf"\]\((?:\.\./)?({'|'.join(map(re.escape, PAGES))})\)")
 #: The folder has no page of its own in the repository.
 _DECISIONS = "decisions.md"
 
@@ -30,7 +33,7 @@ def chinese(page: Page) -> bool:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the list of decisions, made from their titles."""
+    """Add the list of decisions, made from their titles, and the reference in Chinese."""
     folder = Path(config.docs_dir) / "decisions"
     rows = [
         (path.name, path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")) for path in folder.glob("*.md")
@@ -40,6 +43,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "# Decisions\n\nChoices that a newcomer would question, and why they were made.\n\n" + "\n".join(lines) + "\n"
     )
     files.append(File.generated(config, _DECISIONS, content=text))
+    for name, page in PAGES.items():
+        files.append(File.generated(config, f"zh/{name}", content=page()))
     for file in files.documentation_pages():
         if file.src_uri.startswith("decisions/"):
             file.inclusion = file.inclusion.NOT_IN_NAV
@@ -52,6 +57,8 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     if not page.file.src_uri.startswith("decisions/"):
         markdown = _outside(markdown, page)
     if chinese(page):
+        inside = "" if page.file.src_uri.startswith("zh/") else "zh/"
+        markdown = _REFERENCE.sub(rf"]({inside}\1)", markdown)
         parts = re.split(r"(^```.*?^```$)", markdown, flags=re.MULTILINE | re.DOTALL)
         markdown = "".join(part if part.startswith("```") else _BREAK.sub("", part) for part in parts)
     return _FENCE.sub(lambda match: f'{match[1]} title="{match[2]}"' if match[2] else match[1], markdown)
@@ -63,17 +70,18 @@ def _outside(markdown: str, page: Page) -> str:
 
 
 def _reference(nav: Navigation, config: MkDocsConfig) -> Section:
-    """Return the reference for the Chinese navigation: the same pages, by Chinese titles.
+    """Return the reference that is in English alone, by Chinese titles.
 
     Raises:
         PluginError: A page of the reference has no Chinese title.
     """
     reference = next(item for item in nav.items if isinstance(item, Section) and item.title == "Reference")
-    titles = config.extra["reference_in_chinese"]
+    titles = config.extra["reference_in_english"]
     pages = [page for page in reference.children if isinstance(page, Page)]
-    if missing := [page.file.src_uri for page in pages if page.file.src_uri not in titles]:
-        raise PluginError(f"mkdocs.yml has no Chinese title of {', '.join(missing)}; add it to reference_in_chinese.")
-    return Section("参考（英文）", [Link(titles[page.file.src_uri], page.url) for page in pages])
+    if missing := [page.file.src_uri for page in pages if page.file.src_uri not in (*titles, *PAGES)]:
+        raise PluginError(f"mkdocs.yml has no Chinese title of {', '.join(missing)}; add it to reference_in_english.")
+    others = [Link(titles[page.file.src_uri], page.url) for page in pages if page.file.src_uri not in PAGES]
+    return Section("参考（英文）", others)
 
 
 def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, nav: Navigation) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def create_app(settings: Settings, larger_bodies: Mapping[str, int] | None = Non
         version=version("mystocks-dagster"),
         description="The tasks of tasks.yaml: list, edit, start, stop, history. "
         "Every error response is an `ErrorBody`.",
+        openapi_url=None,  # api/reference.py serves it in two languages
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

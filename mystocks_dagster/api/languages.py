@@ -1,12 +1,15 @@
 """The language of a response: Chinese or English, as the request asks."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from fastapi import Request
 
-from mystocks_dagster.texts import catalogue
+from mystocks_dagster.texts import catalogue, declarations
 
 Language = Literal["zh", "en"]
+#: Keys of an OpenAPI document whose texts are for people.
+_FOR_PEOPLE = ("description", "summary")
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 
@@ -49,3 +52,31 @@ def translate_error(body: dict[str, Any], language: Language) -> dict[str, Any]:
         for problem in body["problems"]
     ]
     return {**body, "message": catalogue.translate(body["message"], language), "problems": problems}
+
+
+def page_language(request: Request, otherwise: Language = "zh") -> Language:
+    """Return the language of a page: `?lang=`, else the cookie's, else the browser's, else `otherwise`."""
+    accepted = request.headers.get("accept-language", "")
+    return choose(request.query_params.get("lang"), request.cookies.get("lang"), accepted, otherwise)
+
+
+def translate_document(document: Any, language: Language) -> Any:
+    """Return an OpenAPI document, or a part of it, with its descriptions and summaries in a language."""
+    if isinstance(document, dict):
+        return {
+            name: declarations.declared(part, language)
+            if name in _FOR_PEOPLE and isinstance(part, str)
+            else translate_document(part, language)
+            for name, part in document.items()
+        }
+    return [translate_document(part, language) for part in document] if isinstance(document, list) else document
+
+
+def document_texts(document: Any) -> Iterator[str]:
+    """Yield the paragraphs of the descriptions and summaries of an OpenAPI document."""
+    parts = document.items() if isinstance(document, dict) else enumerate(document)
+    for name, part in parts:
+        if name in _FOR_PEOPLE and isinstance(part, str):
+            yield from (" ".join(paragraph.split()) for paragraph in part.split("\n\n"))
+        elif isinstance(part, (dict, list)):
+            yield from document_texts(part)

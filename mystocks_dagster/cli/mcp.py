@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mystocks_dagster.settings import Settings
+from mystocks_dagster.settings import Settings, terminal_language
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def mcp(
     from mystocks_dagster.project.project_cache import ProjectCache
 
     projects = ProjectCache(Settings.from_env())
-    server = make_server(lambda: projects.project(ASSISTANT), allow_start=allow_start)
+    server = make_server(lambda: projects.project(ASSISTANT), allow_start=allow_start, language=terminal_language())
     if list_tools:
         for name in tool_names(server):
             typer.echo(name)

@@ -132,14 +132,15 @@ def print_table(
     On a narrow terminal `optional` columns are left out, the first named first, until the rest fits, and a line names
     them. Text is wrapped between words, the last column first, and cut with … after three lines; statuses (`Text`) and
     numbers are never wrapped. If that is still too wide, each row becomes a block of lines. In a pipe each row is one
-    whole line.
+    whole line, unless the variable COLUMNS says how wide a line may be.
     """
     spoken = [column in said for column in columns]
     cells = [[_cell(value, spoken=says) for value, says in zip(row, spoken, strict=True)] for row in rows]
     if not data:
         columns, optional = [translate(column) for column in columns], [translate(column) for column in optional]
     natural = [max([cell_len(column), *(row[index].cell_len for row in cells)]) for index, column in enumerate(columns)]
-    width = None if sys.stdout.isatty() else max(200, sum(natural) + 2 * len(columns))
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    width = None if known else max(200, sum(natural) + 2 * len(columns))
     out = Output(highlight=False, emoji=False, width=width)
     if title:
         out.print(Text(translate(title), style="italic"), soft_wrap=True)

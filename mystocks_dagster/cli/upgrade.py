@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.printing import console, escape, print_json
+from mystocks_dagster.cli.printing import console, escape, print_json, translate
 from mystocks_dagster.settings import Settings
 
 
@@ -33,7 +33,7 @@ def upgrade(
 
     def report(step: project_upgrade.Step) -> None:
         if not json:
-            console.print(f"[bold]{step.part}[/]  {escape(step.about)}")
+            console.print(f"[bold]{translate(step.part)}[/]  {escape(translate(step.about))}")
 
     steps = project_upgrade.plan(settings) if dry_run else project_upgrade.upgrade(settings, report)
     problems = check_task_file(settings.task_file)

@@ -119,15 +119,18 @@ def _instance_file(settings: Settings) -> Iterator[Step]:
         return
     added = ", ".join(change.section for change in changes if change.added)
     replaced = ", ".join(change.section for change in changes if not change.added)
-    parts = (f"added: {added}" if added else "", f"as in this version: {replaced}" if replaced else "")
-    kept = "; your file is kept as dagster.yaml.bak" if text else ""
+    parts = (
+        f"new sections: {added}" if added else "",
+        f"as in this version: {replaced}" if replaced else "",
+        "your file is kept as dagster.yaml.bak" if text else "",
+    )
 
     def run() -> None:
         if text:
             atomic_files.replace(path.with_name("dagster.yaml.bak"), text.encode())
         atomic_files.replace(path, new.encode())
 
-    yield Step(part="dagster.yaml", about="; ".join(filter(None, parts)) + kept, run=run)
+    yield Step(part="dagster.yaml", about="; ".join(filter(None, parts)), run=run)
 
 
 def _history(settings: Settings, *, readable: bool) -> Iterator[Step]:
@@ -142,7 +145,7 @@ def _history(settings: Settings, *, readable: bool) -> Iterator[Step]:
             if _is_current(instance):
                 return
     else:
-        about += ", where they are older"
+        about = f"{about}, where they are older"
     yield Step(part="history", about=about, run=lambda: _migrate_history(settings))
 
 

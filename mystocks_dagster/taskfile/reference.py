@@ -83,6 +83,8 @@ _SECTIONS: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("Alerts", Alerts, "`alerts` of the file; [alerts.md](alerts.md) shows the messages."),
     ("An expectation", Expectation, "One entry of `expect` in `alerts`: a table or a task."),
 )
+#: Every model of which the manual shows the fields.
+MODELS = tuple(model for _, model, _ in _SECTIONS)
 
 
 def reference_text() -> str:
@@ -98,9 +100,9 @@ def reference_text() -> str:
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    default = "**required**" if field.is_required() else _code(field.get_default(call_default_factory=True))
+    default = "**required**" if field.is_required() else default_of(field)
     example = _code(field.examples[0]) if field.examples else ""
-    cells = (f"`{name}`", _kind(name, field), default, field.description or "", example)
+    cells = (f"`{name}`", allowed_values(name, field), default, field.description or "", example)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -110,7 +112,12 @@ def _code(value: Any) -> str:
     return f"`{dump.text_of(value)}`"
 
 
-def _kind(name: str, field: FieldInfo) -> str:
+def default_of(field: FieldInfo) -> str:
+    """Return the default of a field that has one, as code; empty if it is nothing."""
+    return _code(field.get_default(call_default_factory=True))
+
+
+def allowed_values(name: str, field: FieldInfo) -> str:
     """Return the type of a field in words."""
     if name == "priority":
         return f"{', '.join(f'`{name}`' for name in PRIORITIES)} or 1 to 999"

@@ -29,9 +29,19 @@ _BRACKET = re.compile("[()]")
 _EXCERPT = re.compile(r"[0-9]* ?\| ")
 #: Names with commas between them; a number, a part of JSON or of a path does not begin or end one.
 _LIST = re.compile(r"[^\s,;()\[\]{}\"']+(?:, [^\s,;()\[\]{}\"']+)+")
+#: Names with `or` or `and` between them: 'load' or 'lead', zh or en.
+_NAMED = r"(?:'[^']*'|\"[^\"]*\"|[^\s,;:()'\"]+)"
+_JOINTS = {" or ": " 或 ", " and ": " 和 "}
+_CHOICE = re.compile(rf"{_NAMED}(?: or {_NAMED})+|{_NAMED}(?: and {_NAMED})+")
+_JOINED = re.compile(" or | and ")
+#: Before a value that another program may have said: it stays where the value is not in Chinese, as a quotation.
+_QUOTED = "原文："
+_CHINESE_START = re.compile(r"[\u4e00-\u9fff]")
 _CHINESE_END = re.compile(r"[\u3000-\u303f\uff00-\uff5e]\Z")
 #: The mark between two texts, in Chinese.
 _MARKS = {".": "。", ",": "，", ";": "；", ":": "："}
+#: Those within a sentence, as a tuple: an empty text is in every text.
+_WITHIN = (",", ";")
 
 
 class _Form(NamedTuple):
@@ -129,8 +139,11 @@ def _reading(text: str) -> _Reading:
 
 
 def _joined(first: _Reading, rest: _Reading) -> _Reading:
-    space = "" if not rest.chinese or _CHINESE_END.search(first.chinese) else " "
-    return _Reading(first.score + rest.score, f"{first.chinese}{space}{rest.chinese}")
+    before = first.chinese
+    if before[-1:] in _WITHIN and _CHINESE_START.match(rest.chinese):  # a part that is data, as +4.1%, before a text
+        before = before[:-1] + _MARKS[before[-1]]
+    space = "" if not rest.chinese or _CHINESE_END.search(before) else " "
+    return _Reading(first.score + rest.score, f"{before}{space}{rest.chinese}")
 
 
 def _marked(text: str) -> _Reading | None:
@@ -157,10 +170,18 @@ def _filled(form: _Form, values: Sequence[str]) -> _Reading:
     readings = [_value(value, word=coloured) for value in values]
     named = {place: reading.chinese for place, reading in zip(form.places, readings, strict=True)}
     # Not by str.format: a value may hold braces.
-    pieces = enumerate(_PLACE.split(form.chinese))
-    chinese = "".join(named[piece] if number % 2 else _unbraced(piece) for number, piece in pieces)
+    pieces = _PLACE.split(form.chinese)
+    told = {place for place, reading in zip(form.places, readings, strict=True) if reading.score}
+    chinese = "".join(
+        named[piece] if number % 2 else _unbraced(_before(piece, [*pieces, ""][number + 1] in told))
+        for number, piece in enumerate(pieces)
+    )
     joints = sum(len(_JOINT.findall(value)) for value in values)
     return _Reading(_WEIGHT * form.size + sum(reading.score for reading in readings) - joints, chinese)
+
+
+def _before(piece: str, in_chinese: bool) -> str:
+    return piece.removesuffix(_QUOTED) if in_chinese else piece
 
 
 def _is_closed(value: str) -> bool:
@@ -183,6 +204,8 @@ def _value(text: str, *, word: bool) -> _Reading:
         return _Reading(0, text)
     if _LIST.fullmatch(bare):
         return _Reading(0, text.replace(", ", "、"))
+    if _CHOICE.fullmatch(bare) and bare not in _catalogue().fixed:
+        return _Reading(0, _JOINED.sub(lambda joint: _JOINTS[joint[0]], text))
     return (_reading_of_lines(bare) if _LINE_END in bare else _reading(bare))._replace(chinese=_translated(text))
 
 

@@ -1,6 +1,7 @@
 """An assistant asks the project's MCP server through the protocol's official client."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -94,6 +95,24 @@ def test_what_the_lake_does_not_know_is_said_in_a_sentence(projects: ProjectCach
 def test_a_task_without_a_failure_has_none_to_explain(projects: ProjectCache) -> None:
     assert ask(projects, "explain_failure", name="load") == [{"message": "load has no failed execution."}]
     assert "load" in ask(projects, "explain_failure", name="lod")
+
+
+def test_a_chinese_terminal_has_the_tools_described_in_chinese(projects: ProjectCache) -> None:
+    async def call() -> tuple[str | None, dict[str, Any], str]:
+        server = make_server(lambda: projects.project(ASSISTANT), allow_start=True, language="zh")
+        async with Client(server) as client:
+            tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+            refused = await client.call_tool("bars", {"symbol": "茅台"})
+            chinese = [tool for tool in tools.values() if re.search("[\u4e00-\u9fff]{2}", tool.description or "")]
+            assert len(chinese) == len(tools)
+            return tools["bars"].description, tools["bars"].input_schema["properties"], refused.content[0].text  # ty: ignore
+
+    description, parameters, refused = anyio.run(call)
+    assert (description or "").startswith("返回股票、指数或基金的 K 线")
+    assert parameters["symbol"]["description"] == "证券代码，写法不限：600519、sh600519、600519.SH。"
+    assert parameters["rows"]["description"] == "最多返回的行数，取最新的。"
+    assert (parameters["rows"]["maximum"], parameters["rows"]["default"]) == (500, 60)
+    assert "不是" in refused
 
 
 @pytest.mark.slow

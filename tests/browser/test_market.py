@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_core_python.sync_playwright import Axe
 from browser.chromium import PATIENCE, executable, open_page
+from browser.walk import outside, pages, serious_faults, stacked, visit
 from playwright.sync_api import Page, expect
 from support.api import Api, serve_api
 from support.project import ROOT, make_folder
@@ -19,33 +19,7 @@ if executable() is None:
 pytestmark = pytest.mark.timeout(400)
 expect.set_options(timeout=PATIENCE)
 
-PAGES = (
-    "/",
-    "/market",
-    "/market/600000.SH",
-    "/market/find?q=6",
-    "/market/-/screen",
-    "/backtests",
-    "/data",
-    "/data/daily_bars",
-    "/data/-/sql",
-    "/tasks",
-    "/tasks/daily_job",
-    "/tasks/daily_data_sync/versions",
-    "/tasks/run_strategy_backtest/run",
-    "/tasks/-/executions",
-    "/tasks/-/manage",
-    "/tasks/-/new?copy=daily_data_sync",
-)
-#: Elements that end right of the page, except in a box that scrolls by itself.
-OUTSIDE = """() => {
-  const width = document.documentElement.clientWidth;
-  const aside = (element) => element.closest('.scroll, .panes, .skip, .sr');
-  const outside = ({ width: own, right }) => own && right > width + 1;
-  return [...document.querySelectorAll('body *')]
-    .filter((element) => outside(element.getBoundingClientRect()) && !aside(element))
-    .map((element) => `${element.tagName} ${element.className} ${element.textContent.slice(0, 20)}`);
-}"""
+PAGES = pages("600000.SH")
 #: The number of colours that a pane's canvases show; an empty chart has the background's and the grid's.
 COLOURS = """(pane) => {
   const colours = new Set();
@@ -66,7 +40,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder.env = {
         "MYSTOCKS_LAKE": str(folder.root / "demo" / "lake"),
         "MYSTOCKS_SOURCE": "simulated",
-        "MYSTOCKS_SIMULATED": "seed=7,symbols=12",
+        "MYSTOCKS_SIMULATED": "seed=7,symbols=60",
     }
     folder.mystocks("demo", timeout=400)
     with serve_api(folder) as api:
@@ -79,20 +53,14 @@ def page() -> Iterator[Page]:
         yield page
 
 
-def visit(page: Page, api: Api, path: str) -> None:
-    """Open a page; one with a chart is there when the chart is drawn."""
-    page.goto(f"{api.address}{path}")
-    if page.locator("#chart").count():
-        expect(page.locator("#chart")).to_have_attribute("data-ready", "true")
-
-
 @pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("width", [390, 1280, 1920])
 def test_nothing_stands_outside_a_page_of_any_width(api: Api, page: Page, width: int, language: str) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     for path in PAGES:
         visit(page, api, f"{path}{'&' if '?' in path else '?'}lang={language}")
-        assert page.evaluate(OUTSIDE) == [], path
+        assert outside(page) == [], path
+        assert stacked(page) == [], path
         assert page.locator("main").inner_text().strip(), path
 
 
@@ -102,11 +70,7 @@ def test_a_reader_with_poor_sight_can_use_each_page(api: Api, page: Page, scheme
     page.emulate_media(color_scheme=scheme)
     for path in PAGES:
         visit(page, api, path)
-        found = Axe().run(page)["violations"]
-        serious = {
-            fault["id"]: fault["nodes"][0]["html"] for fault in found if fault["impact"] in ("serious", "critical")
-        }
-        assert serious == {}, path
+        assert serious_faults(page) == {}, path
 
 
 def test_the_chart_draws_candles_indicators_and_answers_the_pointer(api: Api, page: Page) -> None:
@@ -139,6 +103,32 @@ def test_on_a_phone_the_shipped_tasks_are_a_short_list(api: Api, page: Page) -> 
     visit(page, api, "/tasks?lang=zh")
     assert page.locator("tbody tr").count() >= 20
     assert page.evaluate("document.documentElement.scrollHeight") < 3000
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_on_a_phone_a_day_of_the_market_is_three_screens_and_unfolds(api: Api, page: Page, language: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 900})
+    visit(page, api, f"/market?lang={language}")
+    assert page.evaluate("document.documentElement.scrollHeight") < 3 * 900
+    rows = page.locator("section[aria-labelledby=signals] tbody tr")
+    stored = rows.count()
+    assert stored > 5
+    assert rows.filter(visible=True).count() == 5
+    page.locator("label[for=all-signals]").click()
+    assert rows.filter(visible=True).count() == stored
+    for heading in ("breadth", "industries", "risers", "longhubang", "signals"):
+        expect(page.locator(f"#{heading}")).to_be_visible()
+
+
+def test_on_paper_nothing_is_folded(api: Api, page: Page) -> None:
+    visit(page, api, "/market?lang=zh")
+    rows = page.locator("section[aria-labelledby=signals] tbody tr")
+    page.emulate_media(media="print")
+    try:
+        assert rows.filter(visible=True).count() == rows.count() > 5
+        expect(page.locator("header")).to_be_hidden()
+    finally:
+        page.emulate_media(media="screen")
 
 
 def test_a_name_is_typed_and_leads_to_its_chart(api: Api, page: Page) -> None:

@@ -154,9 +154,22 @@ def test_a_row_that_no_line_can_hold_is_a_block_of_lines(
     assert lines[14] == "column_14  14,007.00"
 
 
-def test_a_pipe_gets_one_line_a_row_whatever_its_length(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_gets_one_line_a_row_whatever_its_length(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     print_table(("a", "b"), [("x" * 300, "y" * 300)])
     assert capsys.readouterr().out.splitlines()[1].split() == ["x" * 300, "y" * 300]
+
+
+def test_a_pipe_keeps_to_the_width_that_COLUMNS_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(("task", "remark"), [("calc_technical_indicators", "sync_financial_data " * 9)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert max(map(cell_len, lines)) <= 60
 
 
 def test_numbers_keep_the_digits_that_they_have(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,6 +50,26 @@ def test_a_page_is_in_one_language(site: Path, page: str, language: str, words: 
     assert bool(re.search(r"[\u4e00-\u9fff]", tabs[0])) == (language == "zh")
 
 
+@pytest.mark.parametrize("page", ["tasks-yaml", "lake", "cli", "rest", "errors"])
+def test_the_reference_is_in_chinese_too(site: Path, page: str) -> None:
+    text = (site / "zh" / page / "index.html").read_text(encoding="utf-8")
+    article = re.search(r"<article.*?</article>", text, re.DOTALL)
+    assert article
+    prose = re.sub(r"<(code|pre)\b.*?</\1>", "`", article[0], flags=re.DOTALL)
+    sentences = re.findall(r"\b[A-Za-z]+(?: [a-z]+){3,}", re.sub(r"<[^>]+>", "|", prose))
+    assert sentences == []
+
+
+@pytest.mark.parametrize("page", ["cli", "errors"])
+def test_the_chinese_reference_has_the_same_commands_and_errors(site: Path, page: str) -> None:
+    def names(folder: Path) -> set[str]:
+        text = (folder / page / "index.html").read_text(encoding="utf-8")
+        return set(re.findall(r"(?:<h2[^>]*>|<tr>\s*<td><code>)([\w -]+)<", text))
+
+    assert names(site / "zh") == names(site)
+    assert len(names(site)) > 20
+
+
 def test_the_search_has_both_languages(site: Path) -> None:
     index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
     assert index["config"]["lang"] == ["en", "zh"]

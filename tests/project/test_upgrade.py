@@ -99,6 +99,13 @@ def test_the_guide_brings_an_older_project_along_as_it_is_written(
         assert closes(older.folder.root.parent / "older") == [10.0, 11.0]
 
 
+def test_the_plan_is_told_in_the_language_of_the_terminal(older: Commands) -> None:
+    lines = older("--lang", "zh", "upgrade", "--dry-run").splitlines()
+    assert [line for line in lines if re.search(r"\b[a-z]+ [a-z]+ [a-z]+", line)] == []
+    assert any(line.startswith("版本  项目已记为版本") for line in lines)
+    assert "4 项待处理" in lines
+
+
 def test_what_a_newer_version_wrote_is_refused_with_both_versions(older: Commands) -> None:
     stamp = older.folder.root / ".dagster" / STAMP
     stamp.write_text("99.1\n")

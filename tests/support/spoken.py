@@ -1,6 +1,7 @@
 """The English texts that the program says to its users, collected from its source code."""
 
 import ast
+import asyncio
 import importlib
 import inspect
 import pkgutil
@@ -9,17 +10,25 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import typer
+from pydantic import BaseModel
 
 import mystocks_dagster
 from mystocks_dagster import tasks
+from mystocks_dagster.api.app import create_app
+from mystocks_dagster.api.errors_reference import kinds
+from mystocks_dagster.api.languages import document_texts
+from mystocks_dagster.assistant.server import INSTRUCTIONS, make_server
 from mystocks_dagster.cli.help import paragraphs, parts_of
 from mystocks_dagster.cli.main import app, register_all
 from mystocks_dagster.datasets.declared_table import UNITS
 from mystocks_dagster.market.catalogue.registry import CATALOGUE
 from mystocks_dagster.market.tables import BUILT_IN, TABLES
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.strategies.registry import strategies
+from mystocks_dagster.taskfile.reference import MODELS
 from mystocks_dagster.taskfile.signature import params_model
 
 PACKAGE = Path(mystocks_dagster.__file__).parent
@@ -182,7 +191,28 @@ def declarations() -> set[str]:
     docs = {" ".join(part.split()) for one in shipped for part in (one.summary, *one.doc.split("\n\n"))}
     models = [one.model.model_fields.values() for one in shipped]
     described = {field.description for fields in models for field in fields}
-    return {text for text in columns | grains | catalogue | docs | described if text}
+    rest = set(document_texts(create_app(Settings.from_env()).openapi()))
+    errors = {paragraphs(inspect.cleandoc(error.__doc__ or ""))[0] for error in kinds()}
+    fields = {part for model in MODELS for part in _described(model)}
+    of_programs = rest | texts_of_tools() | errors | fields
+    return {text for text in columns | grains | catalogue | docs | described | of_programs if text}
+
+
+def _described(model: type[BaseModel]) -> Iterator[str]:
+    """Yield the paragraphs that describe the fields of a model."""
+    for field in model.model_fields.values():
+        yield from paragraphs(field.description or "")
+
+
+def texts_of_tools() -> set[str]:
+    """Return what an assistant reads about the tools."""
+
+    def no_project() -> Any:
+        raise AssertionError("no tool is called")
+
+    tools = asyncio.run(make_server(no_project, allow_start=True).list_tools())
+    texts = {text for tool in tools for text in document_texts(tool.input_schema)}
+    return texts | {INSTRUCTIONS} | {part for tool in tools for part in paragraphs(tool.description or "")}
 
 
 def _task_functions() -> Iterator[Callable[..., object]]:

@@ -12,6 +12,8 @@ from mystocks_dagster.texts.catalogue import entries, translate
 FILES = sorted((PACKAGE / "texts" / "zh").glob("*.json"))
 #: Words of tables, states and typer, which stand alone: no text of the source code shows that they are said.
 WORDS = json.loads((PACKAGE / "texts" / "zh" / "words.json").read_text(encoding="utf-8"))
+#: What other programs say, as far as people meet it often: YAML's reader and DuckDB.
+OTHERS = json.loads((PACKAGE / "texts" / "zh" / "others.json").read_text(encoding="utf-8"))
 #: The forms of rules that many columns share; their texts are made from the columns' names.
 RULE_FORMS = ("{0} is NaN or infinite", "{0}: a price is 0 or below")
 #: Texts that wait for their Chinese; this set only becomes smaller.
@@ -58,7 +60,7 @@ def test_the_rules_of_every_table_are_in_chinese():
 
 @pytest.mark.slow
 def test_no_translation_is_left_of_a_text_that_is_gone():
-    said = {*spoken(), *WORDS, *rules(), *RULE_FORMS}
+    said = {*spoken(), *WORDS, *OTHERS, *rules(), *RULE_FORMS}
     assert [text for text in entries() if text not in said and plain(text) not in helps()] == []
 
 
@@ -119,6 +121,22 @@ def test_each_text_is_found_again_with_its_values():
             id="a-sentence-of-one-word",
         ),
         pytest.param("failed", "失败", id="a-state"),
+        pytest.param("Did you mean 'load' or 'lead'?", "是否想写 'load' 或 'lead'？", id="a-choice-of-names"),
+        pytest.param(
+            'The query failed: Parser Error: syntax error at or near "selct"\n\nLINE 1: selct 1\n        ^^^^^',
+            '查询失败："selct" 附近有语法错误。\n\n第1行： selct 1\n        ^^^^^',
+            id="what-duckdb-says",
+        ),
+        pytest.param(
+            "The query failed: INTERNAL Error: Attempted to access index 7",
+            "查询失败：原文：INTERNAL Error: Attempted to access index 7",
+            id="what-duckdb-says-seldom-is-quoted",
+        ),
+        pytest.param(
+            "this is not YAML: did not find expected ',' or ']' while parsing a flow sequence (line 3)",
+            "这不是 YAML：此处应有“,”或“]”，没有找到（解析第 3 行的方括号时）",
+            id="what-the-reader-of-yaml-says",
+        ),
         pytest.param("Missing argument 'name'.", "缺少参数“name”。", id="a-name-like-a-word-stays"),
         pytest.param("line one\n  the lake is mine", "line one\n  the lake is mine", id="lines-stay"),
     ],

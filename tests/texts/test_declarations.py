@@ -6,7 +6,15 @@ import pytest
 from support.spoken import declarations
 
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.texts.declarations import column_name, column_names, declared, texts
+from mystocks_dagster.strategies.registry import strategies
+from mystocks_dagster.texts.declarations import (
+    column_name,
+    column_names,
+    declared,
+    strategy_name,
+    strategy_names,
+    texts,
+)
 
 
 @pytest.mark.slow
@@ -44,3 +52,11 @@ def test_the_name_that_a_dataset_file_gives_a_column_comes_before_the_common_one
     assert column_name("my_table", "cash", "现金", "zh") == "现金"
     assert column_name("daily_bars", "close", "", "zh") == "收盘价"
     assert column_name("daily_bars", "close", "", "en") == ""
+
+
+def test_every_shipped_strategy_has_the_chinese_name_that_its_description_begins_with():
+    """And no strategy that is gone has one."""
+    shipped = {name: one for name, one in strategies().items() if one.shipped}
+    described = {name: declared(one.doc, "zh").partition("：")[0] for name, one in shipped.items()}
+    assert strategy_names() == described
+    assert strategy_name("my_idea", "zh") == "my_idea"

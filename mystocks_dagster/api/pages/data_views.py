@@ -33,7 +33,7 @@ def _register_overview(router: APIRouter, site: Site) -> None:
     def overview(request: Request, days: int = SPANS[0]) -> Response:
         project = project_of(request)
         shown = days if days in SPANS else SPANS[0]
-        report = project.coverage.report()
+        report, truth = project.coverage.report(), project.tables.truth()
         return site.render(
             request,
             "data.html",
@@ -41,7 +41,8 @@ def _register_overview(router: APIRouter, site: Site) -> None:
             map=coverage_map(report.to_json(), shown),
             gaps=[gap for gap in report.gaps if gap.status != "not_published"][-12:][::-1],
             never=report.never_loaded,
-            truth=project.tables.truth(),
+            truth=truth,
+            alone=[item.table for item in truth if not (item.witnesses or item.day)],
             spans=SPANS,
             shown=shown,
         )

@@ -6,8 +6,8 @@ from typing import Any
 
 import squarify
 
-#: Width and height of the drawing, in its own units.
-WIDTH, HEIGHT = 1000.0, 420.0
+#: Width and height of the drawing, in its own units; that for phones is higher than wide, so that it can be read.
+WIDE, NARROW = (1000.0, 420.0), (366.0, 400.0)
 #: A change of so many percent has the strongest colour.
 _STRONGEST = 4.0
 _STEPS = 5
@@ -32,11 +32,30 @@ class Tile:
     size: float
 
 
-def tiles(rows: Sequence[dict[str, Any]]) -> list[Tile]:
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """The map for one kind of screen."""
+
+    name: str
+    width: float
+    height: float
+    tiles: Sequence[Tile]
+
+
+def drawings(rows: Sequence[dict[str, Any]]) -> list[Drawing]:
+    """Return the map for wide and for narrow screens; none if there is nothing to show."""
+    shapes = {"wide": WIDE, "narrow": NARROW} if any(row["weight"] > 0 for row in rows) else {}
+    return [
+        Drawing(name=name, width=width, height=height, tiles=tiles(rows, width, height))
+        for name, (width, height) in shapes.items()
+    ]
+
+
+def tiles(rows: Sequence[dict[str, Any]], width: float, height: float) -> list[Tile]:
     """Return the tiles of rows with `name`, `change_pct` and a positive `weight`, the largest first."""
     ordered = sorted((row for row in rows if row["weight"] > 0), key=lambda row: (-row["weight"], -row["change_pct"]))
-    sizes = squarify.normalize_sizes([row["weight"] for row in ordered], WIDTH, HEIGHT)
-    places = squarify.squarify(sizes, 0, 0, WIDTH, HEIGHT)
+    sizes = squarify.normalize_sizes([row["weight"] for row in ordered], width, height)
+    places = squarify.squarify(sizes, 0, 0, width, height)
     return [_tile(row, place) for row, place in zip(ordered, places, strict=True)]
 
 

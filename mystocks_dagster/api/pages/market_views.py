@@ -21,6 +21,7 @@ from mystocks_dagster.market.symbols import normalise
 from mystocks_dagster.project.market_view.options import ADJUSTMENTS, PERIODS, USUAL, Adjustment, Period
 from mystocks_dagster.project.screening import WAITING_SECONDS
 from mystocks_dagster.texts import catalogue
+from mystocks_dagster.texts.declarations import strategy_name
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
     from mystocks_dagster.project.market_view.securities import Security
@@ -52,8 +53,8 @@ def _register_overview(router: APIRouter, site: Site) -> None:
     @router.get("")
     def overview(request: Request, day: str = "") -> Response:
         market = project_of(request).market.day(day_of(day))
-        tiles = heat_map.tiles(market.industries) if market else []
-        return site.render(request, "market.html", market=market, tiles=tiles, map=heat_map)
+        maps = heat_map.drawings(market.industries) if market else []
+        return site.render(request, "market.html", market=market, maps=maps)
 
     @router.get("/find")
     def find(request: Request, q: str = Query("", max_length=40)) -> Response:
@@ -124,7 +125,10 @@ def _register_security(router: APIRouter, site: Site) -> None:
             return JSONResponse(
                 {"message": catalogue.translate(str(error), language_of(request))}, status_of(error, request.method)
             )
-        return compressed(request, bytes(JSONResponse(drawn.to_json()).body), "application/json")
+        told = drawn.to_json()
+        for mark in told["marks"]:
+            mark["text"] = strategy_name(mark["text"], language_of(request))
+        return compressed(request, bytes(JSONResponse(told).body), "application/json")
 
 
 def _is_exact(security: "Security", text: str) -> bool:

@@ -1,5 +1,6 @@
 """Shared by all pages: the project, the templates, the language and the display of errors."""
 
+import re
 from collections.abc import Callable, Coroutine
 from datetime import date
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from mystocks_dagster.api import languages
 from mystocks_dagster.api.auth import USER
@@ -42,6 +44,7 @@ OUTCOMES = (
 )
 #: Limit on the fields of a form; the largest form has fewer.
 _MAX_FIELDS = 300
+_TICKS = re.compile("`([^`]+)`")
 _YEAR_SECONDS = 365 * 24 * 3600
 
 
@@ -62,6 +65,7 @@ class Site:
             lstrip_blocks=True,
         )
         self._templates.filters["yaml"] = text_of
+        self._templates.filters["ticked"] = _ticked
         self._templates.filters["shanghai"] = lambda time: time.astimezone(SHANGHAI)
 
     def render(
@@ -92,6 +96,9 @@ def _shared_values(request: Request, language: languages.Language, error: MyStoc
         "translate": lambda text: catalogue.translate(str(text), language),
         "declared": lambda text: declarations.declared(text, language),
         "column_name": lambda table, column: declarations.column_name(table, column.name, column.label, language),
+        "task_title": lambda name: _task_title(project, name),
+        "strategy_name": lambda name: declarations.strategy_name(name, language),
+        "signal_detail": lambda text: declarations.signal_detail(text, language),
         "table_name": lambda name: _table_name(name, language),
         "listed": lambda values: translations.translator(language)("list_mark").join(values),
         "amount": lambda value: number_format.amount(value, language),
@@ -114,6 +121,19 @@ def _shared_values(request: Request, language: languages.Language, error: MyStoc
         "address_in": lambda language: _address_in(request, language),
         "page_address": lambda number: f"?{urlencode({**request.query_params, 'done': '', 'page': number})}",
     }
+
+
+def _ticked(text: str) -> Markup:
+    """Return a text in which what stands between backticks is code."""
+    return Markup(_TICKS.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def _task_title(project: Project, name: str) -> str:
+    """Return the name of a task or group; of one that is gone from the task file, its id."""
+    try:
+        return project.title(name)
+    except MyStocksError:
+        return name
 
 
 def _table_name(name: str, language: languages.Language) -> str:
@@ -147,9 +167,7 @@ def error_values(error: MyStocksError) -> dict[str, Any]:
 
 def language_of(request: Request) -> languages.Language:
     """Return the user's language: `?lang=`, else the cookie's, else the browser's."""
-    return languages.choose(
-        request.query_params.get("lang"), request.cookies.get("lang"), request.headers.get("accept-language", "")
-    )
+    return languages.page_language(request)
 
 
 def _address_in(request: Request, language: languages.Language) -> str:

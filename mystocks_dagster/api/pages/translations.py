@@ -85,6 +85,7 @@ _WORDS: dict[str, Words] = {
     "export_tasks": ("导出", "Export"),
     "no_history": ("暂无执行记录。", "No executions yet."),
     "bars": ("最近执行的耗时，颜色表示状态", "Durations of recent executions; the colour shows the status"),
+    "launchpad": ("在 Dagster 中运行", "Dagster's Launchpad"),
     "in_dagster": ("在 Dagster 中查看", "View in Dagster"),
     "job": ("作业", "Job"),
     "runs": ("运行记录", "Runs"),

@@ -63,7 +63,7 @@ WORDS: dict[str, Words] = {
     "high": ("最高", "High"),
     "low": ("最低", "Low"),
     "change": ("涨跌幅", "Change"),
-    "volume": ("成交量", "Volume"),
+    "volume_shares": ("成交量（股）", "Volume (shares)"),
     "turnover_pct": ("换手率", "Turnover rate"),
     "net": ("净额", "Net"),
     "reason": ("原因", "Reason"),
@@ -215,4 +215,7 @@ WORDS: dict[str, Words] = {
     "passed": ("{screened} 只股票中有 {count} 只符合", "{count} of {screened} stocks pass"),
     "nobody_passed": ("没有股票符合。", "No stock passes."),
     "more": ("更多", "More"),
+    "no_witness": ("没有其他来源可比对：", "No other source to compare with: "),
+    "show_all": ("显示全部 {count} 条", "Show all {count}"),
+    "show_fewer": ("收起", "Show fewer"),
 }

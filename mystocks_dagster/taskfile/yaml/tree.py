@@ -248,7 +248,8 @@ def _explained(error: yaml.MarkedYAMLError, text: str) -> Malformed:
     }
     hint = next((hint for words, hint in hints.items() if words in problem), "")
     context = f" {error.context} (line {error.context_mark.line + 1})" if error.context and error.context_mark else ""
-    return Malformed(line, column, f"this is not YAML: {problem}{context}", hint)
+    reason = f"{problem}{context}"
+    return Malformed(line, column, f"this is not YAML: {reason}", hint)
 
 
 def walk(data: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

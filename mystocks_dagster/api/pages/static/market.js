@@ -1,4 +1,12 @@
-// The search's suggestions, on every page; the chart, on the page of a security.
+// The search's suggestions, on every page; the charts of a security and of a backtest.
+// A number with four digits and its unit, as people write it.
+const inUnits = (value, chinese) => {
+  if (value === null || value === undefined) return "–";
+  const units = chinese ? [[1e12, "万亿"], [1e8, "亿"], [1e4, "万"]] : [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
+  const [size, word] = units.find(([unit]) => Math.abs(value) >= unit) ?? [1, ""];
+  return `${Number((value / size).toPrecision(4))}${word && " "}${word}`;
+};
+
 (() => {
   const input = document.querySelector(".finder input");
   const list = document.getElementById("suggestions");
@@ -34,12 +42,7 @@
   let data = null;
   let place = new Map();
 
-  const short = (value) => {
-    if (value === null || value === undefined) return "–";
-    const units = chinese ? [[1e12, "万亿"], [1e8, "亿"], [1e4, "万"]] : [[1e12, "T"], [1e9, "B"], [1e6, "M"], [1e3, "k"]];
-    const [size, word] = units.find(([unit]) => Math.abs(value) >= unit) ?? [1, ""];
-    return `${Number((value / size).toPrecision(4))}${word && " "}${word}`;
-  };
+  const short = (value) => inUnits(value, chinese);
   const seconds = (day) => Date.UTC(day.slice(0, 4), day.slice(5, 7) - 1, day.slice(8, 10)) / 1000;
   const fixed = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
   const points = (values) => data.times.map((time, i) => (values[i] === null ? { time } : { time, value: values[i] }));
@@ -153,6 +156,12 @@
     });
   };
 
+  // Of the indicator's own name and an output's, as in macd_dif, a legend needs the output's.
+  const short_name = (name) => {
+    const [first, ...rest] = name.toUpperCase().split("_");
+    return rest.length && data.indicators[first] ? rest.join("_") : name.toUpperCase();
+  };
+
   const legends = (i) => {
     const item = (text, shade) => {
       const span = document.createElement("span");
@@ -161,7 +170,7 @@
       return span;
     };
     charts.forEach(({ legend, parts }, number) => {
-      const items = parts.map(({ name, values, shade }) => item(`${name.toUpperCase()} ${fixed(values()[i])}`, shade));
+      const items = parts.map(({ name, values, shade }) => item(`${short_name(name)} ${fixed(values()[i])}`, shade));
       if (number === 0) {
         const before = i ? data.close[i - 1] : null;
         const change = before ? (data.close[i] / before - 1) * 100 : null;
@@ -259,6 +268,9 @@
   const colour = (name) => style.getPropertyValue(name).trim();
   const panes = root.querySelector(".panes");
   const message = root.querySelector(".state");
+  const chinese = root.dataset.language === "zh";
+  const money = (value) => inUnits(value, chinese);
+  const percent = (value) => `${value.toFixed(1)}%`;
   const draw = (data) => {
     const charts = [["equity", "benchmark"], ["drawdown"]].map((names, place) => {
       const box = document.createElement("div");
@@ -273,7 +285,7 @@
         grid: { vertLines: { color: colour("--soft") }, horzLines: { color: colour("--soft") } },
         rightPriceScale: { borderColor: colour("--line"), minimumWidth: 80 },
         timeScale: { borderColor: colour("--line"), minBarSpacing: 0.05, visible: place === 1 },
-        localization: { locale: root.dataset.language === "zh" ? "zh-CN" : "en", dateFormat: "yyyy-MM-dd" },
+        localization: { locale: chinese ? "zh-CN" : "en", dateFormat: "yyyy-MM-dd", priceFormatter: place ? percent : money },
       });
       const shades = { equity: colour("--main"), benchmark: "#b8860b", drawdown: colour("--down") };
       for (const name of names.filter((part) => data[part].some((value) => value !== null))) {

@@ -1,0 +1,71 @@
+"""What YAML's reader and DuckDB say of usual mistakes is told in Chinese, by the versions that are installed."""
+
+import re
+
+import pytest
+
+from mystocks_dagster.errors import QueryRefused
+from mystocks_dagster.lake.sql import query
+from mystocks_dagster.taskfile.yaml.tree import Malformed, parse
+from mystocks_dagster.texts.catalogue import translate
+
+#: Words of English; names within quotes, capitals and data are none.
+ENGLISH = re.compile(r"\b[a-z]{2,} [a-z]{2,}\b")
+BARS = "(SELECT 'a' AS symbol, DATE '2024-01-02' AS date, 1.0 AS close) AS bars"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: b: c",
+        "tasks: [",
+        "a: {b",
+        "a:\n  - b\n c: d",
+        "a: 'x",
+        'a: "\\q"',
+        "- a\nb: c",
+        "a: @x",
+        "a: &a &b c",
+        "key: [a, b}",
+        "a: |3x\n b",
+        "a: - b",
+        "a: ]",
+        "a: b\n  c: d",
+        "a: !<",
+    ],
+)
+def test_a_mistake_in_yaml_is_told_in_chinese(text: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        parse(text)
+    told = translate(caught.value.message, "zh")
+    assert not ENGLISH.search(told)
+    assert "原文" not in told
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM daily_bar",
+        f"SELECT clse FROM {BARS}",
+        f"SELECT bars.clse FROM {BARS}",
+        f"SELECT x.close FROM {BARS}",
+        f"SELECT * FROM {BARS} WHERE date = '2024'",
+        f"SELECT symbol, close FROM {BARS} GROUP BY symbol",
+        f"SELECT * FROM {BARS} WHERE sum(close) > 1",
+        f"SELECT * FROM {BARS} ORDER BY 9",
+        f"SELECT date > 1 FROM {BARS}",
+        "SELECT 'x'::INT",
+        "SELECT nosuch(1)",
+        "SELECT 'abc",
+        "SELCT 1",
+        "SELECT 1 FROM",
+        "SELECT 1 UNION SELECT 1, 2",
+    ],
+)
+def test_a_mistake_in_sql_is_told_in_chinese(sql: str) -> None:
+    with pytest.raises(QueryRefused) as caught:
+        query({}, sql)
+    told = translate(str(caught.value), "zh")
+    assert told.startswith("查询失败：")
+    assert "原文" not in told
+    assert not ENGLISH.search(told.partition("\n\n")[0])
