@@ -186,7 +186,9 @@ def _lack(day: date, admitted: AdmissionResult) -> str:
     if unseen := admitted.unseen.get(day):
         return f"no row for {abbreviate(unseen, 50)}, which the stock list has"
     aside = len({fault.key for fault in admitted.faults if fault.date == day and not fault.stored})
-    return f"{aside} {'row' if aside == 1 else 'rows'} set aside" if aside else ""
+    if aside == 1:
+        return "1 row set aside"
+    return f"{aside} rows set aside" if aside else ""
 
 
 def _shortfall(day: date, rows: int, complete: Mapping[date, int], earlier: Sequence[date]) -> str | None:

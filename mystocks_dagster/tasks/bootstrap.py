@@ -75,10 +75,12 @@ def bootstrap_market(params: BootstrapParams, run: TaskRun) -> TaskResult:
     skipped = () if params.indicators else ("indicators", "signals")
     usual = {name: value * params.years / _MEASURED_YEARS for name, value in _SECONDS.items() if name not in skipped}
     stages = Stages(run.report_progress, usual, waits=("lists", "reading"))
-    stages.reach("lists", 0, f"source {chosen.name}")
+    stages.reach("lists", 0, f"lists from {chosen.name}")
     refreshed = refresh_when_due(source, chosen.settings)
     start, end = span(source, params.years)
-    run.logger.info("Loading the market from %s to %s out of %s. %s", start, end, chosen.name, chosen.note)
+    run.logger.info("Loading the market from %s to %s out of %s.", start, end, chosen.name)
+    if chosen.note:
+        run.logger.info(chosen.note)
     parts = [
         _stock_list(source, lake, chosen, run),
         _optional("corporate actions", lambda: _actions(source, lake, start, end), run),
@@ -170,9 +172,9 @@ def _actions(source: CheckedSource, lake: Lake, start: date, end: date) -> TaskR
 
 def _calculate(run: TaskRun, stages: Stages) -> list[TaskResult]:
     parts = []
-    stages.reach("indicators", 0, "indicators")
+    stages.reach("indicators", 0, "calculating indicators")
     parts.append(calculate_technical_indicators(IndicatorParams(), _within(run, stages, "indicators")))
-    stages.reach("signals", 0, "signals")
+    stages.reach("signals", 0, "calculating signals")
     parts.append(calculate_strategy_signals(SignalParams(), _within(run, stages, "signals")))
     return parts
 

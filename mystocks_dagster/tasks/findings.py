@@ -25,17 +25,19 @@ def describe_findings(faults: Sequence[Fault], refused: Mapping[date, str]) -> l
     days = [f"{day} ({reason})" for day, reason in sorted(refused.items())]
     sentences = [f"Refused: {abbreviate(days)}."] if days else []
     others = [fault for fault in faults if fault.date is None or fault.date not in refused]
-    sentences += _counted([fault for fault in others if not fault.stored], "row set aside", "rows set aside")
-    sentences += _counted([fault for fault in others if fault.stored], "value set to unknown", "values set to unknown")
+    if aside := [fault for fault in others if not fault.stored]:
+        rows, rules, first = _summary(aside)
+        sentences.append(f"Rows set aside: {rows:,} ({rules}), first {first.key}: {first.reason}.")
+    if unknown := [fault for fault in others if fault.stored]:
+        rows, rules, first = _summary(unknown)
+        sentences.append(f"Rows with a value set to unknown: {rows:,} ({rules}), first {first.key}: {first.reason}.")
     return [*sentences, "See `mystocks data head quarantine`."] if sentences else []
 
 
-def _counted(faults: Sequence[Fault], singular: str, plural: str) -> list[str]:
-    if not faults:
-        return []
+def _summary(faults: Sequence[Fault]) -> tuple[int, str, Fault]:
+    """Return the number of rows, the rules that they break with their counts, and the first fault."""
     rules = ", ".join(f"{rule} {count:,}" for rule, count in Counter(fault.rule for fault in faults).most_common())
-    rows = len({fault.key for fault in faults})
-    return [f"{rows:,} {singular if rows == 1 else plural} ({rules}), first {faults[0].key}: {faults[0].reason}."]
+    return len({fault.key for fault in faults}), rules, faults[0]
 
 
 def stored_result(

@@ -79,7 +79,7 @@ class Stages:
             return ""
         rest = seconds * (1 - self._share) / self._share if known else self._usual[self._stage] * pace
         later = self._total - sum(self._usual[name] for name in (*self._before(self._stage), self._stage))
-        return f", about {_duration(rest + later * pace)} left"
+        return _left(rest + later * pace)
 
 
 class StageTimes:
@@ -105,8 +105,8 @@ class StageTimes:
         return {stage: round(seconds, 2) for stage, seconds in self._seconds.items()}
 
 
-def _duration(seconds: float) -> str:
-    """Return a duration as precise as an estimate can be: `20 s`, `3 min`, `2 h`."""
+def _left(seconds: float) -> str:
+    """Return the remaining time as precise as an estimate can be: in steps of 5 s, in minutes, in hours."""
     if seconds < 90:
-        return f"{max(5, 5 * round(seconds / 5))} s"
-    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+        return f", about {max(5, 5 * round(seconds / 5))} s left"
+    return f", about {round(seconds / 60)} min left" if seconds < 5400 else f", about {seconds / 3600:.0f} h left"

@@ -93,10 +93,12 @@ class WitnessReport:
 
 
 def _sentence(stored: StoredDay, sources: tuple[str, str], result: Comparison) -> str:
-    text = f"{stored.table} of {stored.day}: {' and '.join(sources)}"
+    table, day, (first, second) = stored.table, stored.day, sources
     if result.note:
-        return f"{text}: {result.note}"
-    if not result.agreeing + result.differing:
-        return f"{text} have no row."
-    rows = f"in {result.differing:,} of {result.agreeing + result.differing:,} rows"
-    return f"{text} agree{f' except {rows}' if result.differing else f' in all {result.agreeing:,} rows'}."
+        return f"{table} of {day}: {first} and {second}: {result.note}"
+    rows = result.agreeing + result.differing
+    if not rows:
+        return f"{table} of {day}: neither {first} nor {second} has a row."
+    if result.differing:
+        return f"{table} of {day}: {first} and {second} agree except in {result.differing:,} of {rows:,} rows."
+    return f"{table} of {day}: {first} and {second} agree in all {rows:,} rows."

@@ -3,8 +3,9 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,10 @@ _WORD = re.compile(r"\w+")
 #: A word that touches no value, which a NUL character stands for.
 _WHOLE_WORD = re.compile(r"(?<![\w\0])(\w+)(?![\w\0])")
 _BRACKET = re.compile("[()]")
+#: A name of a source, host, table, task or day, perhaps with a remark, of which something is said.
+_SUBJECT = re.compile(r"([\w.:/-]*\w)(?: (\([^()]*\)))? (?=\S+ \S)")
+#: A text with so few characters beside its values does not have values that are sentences.
+_SMALL = 6
 #: A line of a user's file below a message, or the marks under it.
 _EXCERPT = re.compile(r"[0-9]* ?\| ")
 #: Names with commas between them; a number, a part of JSON or of a path does not begin or end one.
@@ -132,8 +137,9 @@ def _reading(text: str) -> _Reading:
         for last in range(first, len(starts)):
             part = text[starts[first] : ends[last]]
             # A single word among others is a name, which may be the same as a word of the program.
-            if (" " in part or len(starts) == 1) and (piece := _marked(part)) is not None:
-                ways.append(_joined(piece, best[len(starts) - last - 1]))
+            rest = best[len(starts) - last - 1]
+            if (" " in part or len(starts) == 1) and (piece := _marked(part, goes_on=rest.score > 0)) is not None:
+                ways.append(_joined(piece, rest))
         best.append(max(ways, key=lambda way: way.score))
     return best[-1]
 
@@ -146,28 +152,75 @@ def _joined(first: _Reading, rest: _Reading) -> _Reading:
     return _Reading(first.score + rest.score, f"{before}{space}{rest.chinese}")
 
 
-def _marked(text: str) -> _Reading | None:
-    """Return the reading of a text as one entry, with or without the mark at its end."""
+def _marked(text: str, *, goes_on: bool) -> _Reading | None:
+    """Return the reading of a text as one entry, with or without the mark at its end; `goes_on` before another one."""
     whole, bare = _whole(text), _whole(text[:-1]) if text[-1:] in _MARKS else None
-    if bare is None or (whole is not None and whole.score >= bare.score):
+    # On equal terms a colon belongs to the value before it, and so does a comma unless another text follows.
+    keeps = text.endswith(":") or (text.endswith(",") and not goes_on)
+    if bare is None or (whole and (whole.score, keeps) > (bare.score, False)):
         return whole
     return _Reading(bare.score, bare.chinese + _MARKS[text[-1]])
 
 
+@lru_cache(maxsize=4096)
 def _whole(text: str) -> _Reading | None:
+    """Return the best reading of a text: as one entry, as a name with one, or as a text with one in brackets."""
+    ways = (_entry(text), _with_subject(text), _with_brackets(text))
+    return max((way for way in ways if way), key=lambda way: way.score, default=None)
+
+
+def _entry(text: str) -> _Reading | None:
     """Return the best reading of a text as one entry of the catalogue."""
     catalogue = _catalogue()
     if (fixed := catalogue.fixed.get(text)) is not None:
         return _Reading(_WEIGHT * len(text), fixed)
     forms = (form for word in {"", *_WORD.findall(text)} for form in catalogue.forms.get(word, ()))
     matches = ((form, form.values_in(text)) for form in forms)
-    ways = [_filled(form, values) for form, values in matches if values is not None and all(map(_is_closed, values))]
-    return max(ways, key=lambda way: way.score, default=None)
+    ways = (_filled(form, values) for form, values in matches if values is not None and all(map(_is_closed, values)))
+    return max((way for way in ways if way), key=lambda way: way.score, default=None)
 
 
-def _filled(form: _Form, values: Sequence[str]) -> _Reading:
+def _with_subject(text: str) -> _Reading | None:
+    """Return the reading of a name and what is said of it, such as `tdx has no stock list`; None for other texts."""
+    subject = _SUBJECT.match(text)
+    if not subject:
+        return None
+    rest = text[subject.end() :]
+    said = _entry(rest) or _with_brackets(rest)
+    if not said or said.score < _WEIGHT * len(rest) / 3:
+        return None  # most of it is not a text of the program
+    remark = f"（{_value(subject[2][1:-1], word=False).chinese}）" if subject[2] else " "
+    return _Reading(said.score - 1, f"{subject[1]}{remark}{said.chinese}")
+
+
+def _with_brackets(text: str) -> _Reading | None:
+    """Return the reading of a text whose end stands in brackets, if what stands there can be read."""
+    start = _opening(text)
+    if start < 1:
+        return None
+    inside, before = _value(text[start + 1 : -1], word=False), _value(text[:start].rstrip(), word=False)
+    if inside.score + before.score <= 0:
+        return None
+    return _Reading(inside.score + before.score - 1, f"{before.chinese}（{inside.chinese}）")
+
+
+def _opening(text: str) -> int:
+    """Return where the bracket opens that closes at the end of a text; -1 if none does."""
+    depth = 0
+    for mark in reversed(list(_BRACKET.finditer(text if text.endswith(")") else ""))):
+        depth += 1 if mark[0] == ")" else -1
+        if depth == 0:
+            return mark.start()
+    return -1
+
+
+def _filled(form: _Form, values: Sequence[str]) -> _Reading | None:
+    """Return the reading of a text of this form; None if its values say more than the form and cannot be read."""
     coloured = form.pieces[0].startswith("[")
     readings = [_value(value, word=coloured) for value in values]
+    unread = (value for value, reading in zip(values, readings, strict=True) if not reading.score)
+    if form.size <= _SMALL and any(" " in value for value in unread):
+        return None
     named = {place: reading.chinese for place, reading in zip(form.places, readings, strict=True)}
     # Not by str.format: a value may hold braces.
     pieces = _PLACE.split(form.chinese)
@@ -220,13 +273,26 @@ def entries() -> Mapping[str, str]:
 
 @cache
 def _catalogue() -> _Catalogue:
-    fixed = {english: chinese for english, chinese in entries().items() if not _PLACE.search(english)}
-    forms = [_form(english, chinese) for english, chinese in entries().items() if _PLACE.search(english)]
+    known = dict(chain.from_iterable(_variants(*entry) for entry in entries().items())) | dict(entries())
+    fixed = {english: chinese for english, chinese in known.items() if not _PLACE.search(english)}
+    forms = [_form(english, chinese) for english, chinese in known.items() if _PLACE.search(english)]
     counts = Counter(word for form in forms for word in _words(form))
     by_word: dict[str, list[_Form]] = {}
     for form in forms:
         by_word.setdefault(min(_words(form), key=lambda word: counts[word], default=""), []).append(form)
     return _Catalogue({_unbraced(english): _unbraced(chinese) for english, chinese in fixed.items()}, by_word)
+
+
+def _variants(english: str, chinese: str) -> Iterator[tuple[str, str]]:
+    """Yield an entry, and the forms in which its text also meets a reader."""
+    yield english, chinese
+    if english[0] in _MARKS and english[1:2] == " ":  # it continues a text, and is read behind the joint
+        yield english[2:], chinese.lstrip("".join(_MARKS.values()))
+    remark = f"{{{len(_PLACE.findall(english)) - 1}}}"
+    if english.endswith(f". {remark}") and chinese.endswith(remark):  # there may be no remark
+        yield english.removesuffix(f" {remark}"), chinese.removesuffix(remark).rstrip()
+    if english.startswith("{0} {1}") and chinese.startswith("{0} {1}"):  # a name, and what is said of it
+        yield english.replace("{0} {1}", "{0}", 1), chinese.replace("{0} {1}", "{0}", 1)
 
 
 def _words(form: _Form) -> set[str]:

@@ -50,7 +50,7 @@ _SILENT = (
     *("sources/simulated/", "market/tables/", "market/catalogue/", "market/formulas/library/", "defs/"),  # data
 )
 #: Modules among these whose errors are said.
-_SAID = ("market/tables/__init__.py",)
+_SAID = ("market/tables/__init__.py", "sources/simulated/options.py", "sources/simulated/source.py")
 #: Calls whose texts are for machines, or for the log of a developer.
 _MECHANICAL = frozenset(
     (
@@ -71,6 +71,8 @@ _MECHANICAL = frozenset(
         *("Field", "FormField", "Query", "Path", "Body", "_documented", "FastAPI"),
     )
 )
+#: Functions that take how much is done, of how much, and a text.
+_PROGRESS = frozenset(("report_progress", "reach", "progress", "reading", "writing", "report"))
 #: What is no prose: queries, headers, commands, types, lists of columns, and parts of files.
 _CODE = re.compile(
     r"(?<!one |gle )\bSELECT\b"
@@ -260,10 +262,12 @@ def _leads_a_list(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
 
 
 def _is_progress(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Return whether a text says how far a task is: also a single word is one."""
+    """Return whether a text says how far a task is, behind two numbers: also a single word is one."""
     parent = parents[node]
-    called = parent.func if isinstance(parent, ast.Call) else None
-    return isinstance(called, ast.Attribute) and called.attr == "report_progress"
+    if not isinstance(parent, ast.Call) or node not in parent.args[2:3]:
+        return False
+    called = parent.func.attr if isinstance(parent.func, ast.Attribute) else getattr(parent.func, "id", "")
+    return called in _PROGRESS
 
 
 def _is_mechanical(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:

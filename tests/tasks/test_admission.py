@@ -150,7 +150,7 @@ def test_a_row_that_cannot_be_is_set_aside_the_rest_is_stored_and_a_good_load_cl
     result = sync(Vendor(changed(market(), bad, high=9.0)))
     assert (result.status, result.failed_items) == ("partial_success", (f"{DAYS[4]}",))
     assert (
-        "1 row set aside (high_below_low 1, price_outside_range 1), first 600003.SH 2024-03-07: high is below low"
+        "Rows set aside: 1 (high_below_low 1, price_outside_range 1), first 600003.SH 2024-03-07: high is below low"
         in result.message
     )
     assert lake.read("daily_bars").height == 300 * len(DAYS) - 1
@@ -172,7 +172,7 @@ def test_a_source_that_gives_the_same_bad_row_again_has_no_more_and_the_day_is_c
     assert sync(vendor).status == "partial_success"
     again = sync(vendor)
     assert (again.status, again.days["daily_bars"]) == ("success", (DAYS[4],))
-    assert "1 row set aside (negative_volume 1" in again.message
+    assert "Rows set aside: 1 (negative_volume 1" in again.message
     assert put_aside(lake) != []
     assert sync(vendor).status == "skipped"
 
@@ -199,7 +199,7 @@ def test_named_symbols_are_mended_alone(lake: Lake):
 def test_a_value_that_cannot_be_is_unknown_and_the_row_is_stored(lake: Lake):
     result = sync(Vendor(changed(market(), row_of("600003.SH", DAYS[4]), turnover=900.0)))
     assert result.status == "success"
-    assert "1 value set to unknown (impossible_turnover 1)" in result.message
+    assert "Rows with a value set to unknown: 1 (impossible_turnover 1)" in result.message
     stored = lake.read("daily_bars", symbols=["600003.SH"], start=DAYS[4], end=DAYS[4])
     assert (stored.height, stored["turnover"].item()) == (1, None)
 

@@ -254,7 +254,7 @@ def test_a_row_that_breaks_a_rule_is_set_aside_and_comes_back(run: TaskRun, lake
     standin.answers.datasets.rows["RPT_OPERATEDEPT_ACTIVE"].append(bad)
     result = sync(run, "longhubang_seats", start_date="2025-04-07")
     assert result.status == "partial_success"
-    assert "1 row set aside (net_contradicts_parts 1), first 2025-04-07 10000999" in result.message
+    assert "Rows set aside: 1 (net_contradicts_parts 1), first 2025-04-07 10000999" in result.message
     assert lake.read("quarantine").select("table", "rule").row(0) == ("longhubang_seats", "net_contradicts_parts")
     bad["TOTAL_NETAMT"] = 50000000.0
     assert sync(run, "longhubang_seats", **result.retry_params).rows == {"longhubang_seats": 2}

@@ -121,6 +121,33 @@ def test_each_text_is_found_again_with_its_values():
             id="a-sentence-of-one-word",
         ),
         pytest.param("failed", "失败", id="a-state"),
+        pytest.param("bars of 2017, about 3 min left", "2017 的 K 线，还需约 3 分钟", id="with-the-remaining-time"),
+        pytest.param(
+            "Refused: 2024-03-15 (prev_close_disagrees: 300 of 300 previous closes are not the stored closes of the day"
+            " before, so these are rows of another day, e.g. 600000.SH prev_close=10.94, stored 11.05).",
+            "已拒绝：2024-03-15（prev_close_disagrees：300 个前收盘价中有 300 个不是 前一天存储的收盘价，"
+            "说明这些行属于另一天，例如 600000.SH prev_close=10.94，存储的是 11.05）。",
+            id="a-day-with-its-reason",
+        ),
+        pytest.param(
+            "push2.eastmoney.com (through http://127.0.0.1:9) cannot be reached or closed the connection"
+            " (ConnectionError) (3 attempts). Check the network, or try again later.",
+            "push2.eastmoney.com（through http://127.0.0.1:9）无法连接，或关闭了连接（ConnectionError）（尝试 3 次）。"
+            "请检查网络，或稍后再试。",
+            id="a-host-and-what-it-does",
+        ),
+        pytest.param(
+            "2024-01-09 is not published before 2024-01-09 15:30.",
+            "2024-01-09 在 2024-01-09 15:30 之前不会发布。",
+            id="a-day-and-what-is-said-of-it",
+        ),
+        pytest.param("margin: nothing to load.", "margin：没有要装载的。", id="without-a-remark"),
+        pytest.param("it states no days of ours", "it states no days of ours", id="most-of-it-is-not-ours"),
+        pytest.param(
+            "Incomplete: 2023-01-13: 1 row set aside, 2023-02-22: 2 rows set aside and 26 more.",
+            "不完整：2023-01-13: 隔离 1 行，2023-02-22: 隔离 2 行 等另外 26 个。",
+            id="days-with-their-rows",
+        ),
         pytest.param("Did you mean 'load' or 'lead'?", "是否想写 'load' 或 'lead'？", id="a-choice-of-names"),
         pytest.param(
             'The query failed: Parser Error: syntax error at or near "selct"\n\nLINE 1: selct 1\n        ^^^^^',
