@@ -1,6 +1,6 @@
 """Changes of codes in a lake: record them, and prove them by prices as bars are loaded."""
 
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 
 import polars as pl
@@ -11,30 +11,30 @@ from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.code_change_file import own_changes
 from mystocks_dagster.lake.events import refresh_events, session_before
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.stored_bars import StoredBars
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.code_changes import CODE, CodeChanges, distinct_symbols, proven_changes, published_changes
-from mystocks_dagster.market.days_of_rows import are_among, distinct_days
+from mystocks_dagster.market.days_of_rows import distinct_days
 from mystocks_dagster.market.symbol_runs import spans_of_symbols
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.reference import CODE_CHANGES
 
-#: Stored days before new bars in which the last bar of a code that ends is looked for.
-_BEFORE = timedelta(days=25)
 _COLUMNS = ("symbol", "date", "close", "prev_close", "high", "low")
 
 
-def with_newest_codes(lake: Lake, bars: pl.DataFrame, *, whole: bool) -> pl.DataFrame:
+def with_newest_codes(lake: Lake, bars: pl.DataFrame, *, whole: bool, stored: StoredBars | None = None) -> pl.DataFrame:
     """Return new bars under the newest codes, after recording the changes of codes that they prove.
 
     Args:
         lake: Holds the bars of earlier days.
         bars: Bars of a source, not stored yet.
         whole: They are all symbols of their days; only then a missing code has ended.
+        stored: Answers questions about the stored bars; None asks the lake.
     """
     if (lake.world or lake.stored_world()) == "real":
         record_known(lake, bars)
     if whole:
-        record_changes(lake, prove(lake, bars)[0])
+        record_changes(lake, prove(lake, bars, stored)[0])
     changes = lake.code_changes()
     return changes.with_newest(bars, ["symbol", "date"]) if changes else bars
 
@@ -57,15 +57,16 @@ def record_known(lake: Lake, bars: pl.DataFrame) -> None:
     record_changes(lake, _concerning(published, bars))
 
 
-def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def prove(lake: Lake, bars: pl.DataFrame, stored: StoredBars | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the changes of codes that bars prove together with the stored ones, and those that they only suggest.
 
     See `market.code_changes.proven_changes`. A code ends on its last bar, and its successor begins on the next trading
     day; neither has bars beyond, in the bars or in the lake.
     """
-    near = _near(lake, bars)
-    days, new_days, calendar = distinct_days(near["date"]), set(distinct_days(bars["date"])), shanghai()
-    following = {session_before(day, calendar): day for day in days[1:] if day in new_days}
+    new_days = distinct_days(bars["date"])
+    near = pl.concat([bars.select(_COLUMNS), (stored or StoredBars(lake)).near(new_days).select(_COLUMNS)])
+    days, calendar = distinct_days(near["date"]), shanghai()
+    following = {session_before(day, calendar): day for day in days[1:] if day in {*new_days}}
     spans = spans_of_symbols(near)
     # Few codes begin or end within a year: only their bars are looked at, which needs no sorting of the market.
     first = spans.filter(pl.col("first").is_in(list(following.values()))).select("symbol", date="first")
@@ -168,16 +169,6 @@ def _move_rows(lake: Lake, changes: CodeChanges) -> None:
 def _delete(where: str, opened: DeltaTable | None) -> None:
     if opened is not None:
         opened.delete(where)
-
-
-def _near(lake: Lake, bars: pl.DataFrame) -> pl.DataFrame:
-    """Return the bars with the stored ones of the days shortly before them and between them."""
-    if bars.is_empty() or not lake.exists("daily_bars"):
-        return bars.select(_COLUMNS)
-    start, end = bars["date"].min(), bars["date"].max()
-    stored = lake.read("daily_bars", columns=_COLUMNS, start=start - _BEFORE, end=end)  # ty: ignore[unsupported-operator, invalid-argument-type]
-    stored = stored.filter(~are_among(stored["date"], distinct_days(bars["date"])))
-    return pl.concat([bars.select(_COLUMNS), stored])
 
 
 def _without_other_bars(lake: Lake, pairs: pl.DataFrame) -> pl.DataFrame:

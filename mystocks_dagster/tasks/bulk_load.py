@@ -8,11 +8,10 @@ from typing import Any, Self
 import polars as pl
 
 from mystocks_dagster.lake import quarantine
-from mystocks_dagster.lake.last_bars import StoredSymbols
 from mystocks_dagster.lake.loads import complete_days, entries_of
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.stored_bars import OwnBars
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.code_changes import distinct_symbols
 from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.protocol import Progress
@@ -27,7 +26,7 @@ from mystocks_dagster.tasks.small_tables import LoadedTable, SmallTables
 
 _BARS = "daily_bars"
 #: Rows after which the days that were loaded are recorded.
-_ROWS_BETWEEN_RECORDS = 2_500_000
+_ROWS_BETWEEN_RECORDS = 5_000_000
 #: The tables of a whole market's past, in the order in which they are loaded within a year, and the estimated share of
 #: each in the work.
 TABLES_OF_THE_PAST = {_BARS: 8, "index_bars": 1, "etf_bars": 1}
@@ -70,7 +69,7 @@ def load_history(
         first = min(table.wanted[0] for table in missing.values())
         last = max(table.wanted[-1] for table in missing.values())
         actions = known_actions(lake, source.name, last)
-        stored = StoredSymbols(lake)
+        stored = OwnBars(lake)
         past = source.history(list(missing), first, last, actions=actions, progress=reading, skip=complete)
         with _Records(lake) as records, SmallTables(source.name, lake, records.record) as small:
             for name, frame in past:
@@ -168,13 +167,13 @@ def _store(
     table: LoadedTable,
     frame: pl.DataFrame,
     records: _Records,
-    stored: StoredSymbols,
+    stored: OwnBars,
 ) -> None:
     """Store the daily bars of one year."""
-    admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True)
+    admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True, stored=stored)
     counts = rows_by_day(admitted.rows["date"])
-    store_days(source, lake, admitted, counts, table.known, table.loaded, records.record, stored.among)
-    stored.add(distinct_symbols(admitted.rows))
+    stored.add(admitted.rows)
+    store_days(source, lake, admitted, counts, table.known, table.loaded, records.record, stored)
     table.loaded.rows |= counts
 
 

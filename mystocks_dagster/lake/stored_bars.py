@@ -1,0 +1,129 @@
+"""The daily bars that were stored before others: read from the lake, or known to the process that stored them.
+
+A load of many years asks the same questions about the years before each year. Reading the answers back from the lake
+takes a tenth of the load.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import date, timedelta
+
+import polars as pl
+
+from mystocks_dagster.lake.evidence import suspended_days
+from mystocks_dagster.lake.last_bars import last_before
+from mystocks_dagster.lake.reading import TableReader
+from mystocks_dagster.market.code_changes import CodeChanges, distinct_symbols
+from mystocks_dagster.market.continuity import CONTEXT
+from mystocks_dagster.market.days_of_rows import are_among, distinct_days
+from mystocks_dagster.market.tables.market import DAILY_BARS
+
+#: Stored days before new bars that these are compared with: some fifteen sessions, across any holiday.
+CONTEXT_DAYS = timedelta(days=25)
+_TABLE = DAILY_BARS.name
+
+
+class StoredBars:
+    """The stored daily bars of a lake; every question is a reading of it."""
+
+    def __init__(self, lake: TableReader) -> None:
+        self._lake = lake
+
+    def near(self, days: Sequence[date]) -> pl.DataFrame:
+        """Return the stored bars shortly before and between ascending `days`, without those of `days`.
+
+        Returns:
+            The columns of `CONTEXT`, under the newest codes, in no particular order.
+        """
+        if not days or not self._lake.exists(_TABLE):
+            return DAILY_BARS.empty().select(CONTEXT)
+        bars = self._lake.read(_TABLE, columns=CONTEXT, start=days[0] - CONTEXT_DAYS, end=days[-1])
+        return bars.filter(~are_among(bars["date"], days))
+
+    def last_before(self, symbols: list[str], day: date) -> pl.DataFrame:
+        """Return `symbol`, `earlier_date` and `earlier_close` of the last bars before a day."""
+        return last_before(self._lake, symbols, day)
+
+    def suspended_days(self, years: Collection[int]) -> set[date]:
+        """Return the days of `years` on which a suspended symbol is stored as a bar."""
+        return suspended_days(self._lake, years)
+
+
+class OwnBars(StoredBars):
+    """The daily bars of a lake whose only writer tells of every bar before it is stored, in ascending order of days.
+
+    A lake that had bars before is asked as in `StoredBars`, but not for symbols of which it has no bar.
+    """
+
+    def __init__(self, lake: TableReader) -> None:
+        super().__init__(lake)
+        self._all_own = not lake.exists(_TABLE)
+        self._changes = lake.code_changes()
+        self._newest, self._recent = (DAILY_BARS.empty().select(CONTEXT) for _ in range(2))
+        self._last = pl.DataFrame(schema={"symbol": pl.String, "earlier_date": pl.Date, "earlier_close": pl.Float64})
+        self._suspended, self._symbols = set[date](), set[str]()
+        if not self._all_own:
+            self._symbols |= {*lake.scan(_TABLE, columns=["symbol"]).unique().collect()["symbol"]}
+
+    def add(self, bars: pl.DataFrame) -> None:
+        """Take bars that are stored next, under the newest codes, sorted by symbol and date, of days after the others.
+
+        `last_before` still answers about the bars before these, `near` and `suspended_days` about all.
+        """
+        if bars.is_empty():
+            return
+        changes, self._changes = self._changes, self._lake.code_changes()
+        self._symbols |= {*distinct_symbols(self._newest)}
+        if self._all_own:
+            # A change of codes that was recorded since has moved stored rows to another code.
+            moved = changes is not self._changes and self._lake.exists(_TABLE)
+            last = [self._stored_last()] if moved else [self._last, _last_rows(self._newest)]
+            self._last = _last_of_each(pl.concat(last))
+            self._recent = pl.concat([_since(self._newest, bars), _since(bars, bars)])
+            self._suspended |= {*distinct_days(bars["date"].filter(bars["suspended"]))}
+        self._newest = bars.select(CONTEXT)
+
+    def near(self, days: Sequence[date]) -> pl.DataFrame:
+        """Return the stored bars shortly before and between ascending `days`, see `StoredBars.near`."""
+        if not self._all_own or self._changes is not self._lake.code_changes():
+            # Rows of a code that has just changed are now those of its successor.
+            return super().near(days)
+        recent = self._recent.filter(pl.col("date") >= days[0] - CONTEXT_DAYS) if days else self._recent.clear()
+        return recent.filter(~are_among(recent["date"], days)) if recent.height else recent
+
+    def last_before(self, symbols: list[str], day: date) -> pl.DataFrame:
+        """Return the last bars before a day that follows all bars of this writer, see `StoredBars.last_before`."""
+        if not self._all_own:
+            return super().last_before(self._with_bars(symbols, self._lake.code_changes()), day)
+        return self._last.filter(pl.col("symbol").is_in(symbols))
+
+    def suspended_days(self, years: Collection[int]) -> set[date]:
+        """Return the days of `years` on which a suspended symbol is stored as a bar."""
+        return self._suspended if self._all_own else super().suspended_days(years)
+
+    def _stored_last(self) -> pl.DataFrame:
+        """Return the last stored row of each symbol."""
+        rows = self._lake.scan(_TABLE, columns=["symbol", "date", "close"])
+        last = rows.group_by("symbol").agg(pl.col("date", "close").sort_by("date").last().name.prefix("earlier_"))
+        return last.collect()
+
+    def _with_bars(self, symbols: list[str], changes: CodeChanges) -> list[str]:
+        """Return those of the symbols that have bars, under any of their codes."""
+        known = {changes.newest.get(symbol, symbol) for symbol in self._symbols}
+        return [symbol for symbol in symbols if changes.newest.get(symbol, symbol) in known]
+
+
+def _last_rows(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return the last row of each symbol of bars that are sorted by symbol and date."""
+    ends = bars["symbol"].rle().struct.field("len").cum_sum().cast(pl.Int64) - 1
+    return bars.select("symbol", earlier_date="date", earlier_close="close")[ends]
+
+
+def _last_of_each(last: pl.DataFrame) -> pl.DataFrame:
+    """Return the row of the last day of each symbol."""
+    return last.sort("earlier_date", maintain_order=True).unique("symbol", keep="last", maintain_order=True)
+
+
+def _since(bars: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
+    """Return the bars that are near enough to the last day of `newest` for what follows it."""
+    first = newest["date"].max() - CONTEXT_DAYS  # ty: ignore[unsupported-operator]
+    return bars.select(CONTEXT).filter(bars["date"] > first)
