@@ -12,7 +12,7 @@ import polars as pl
 from mystocks_dagster.lake.evidence import suspended_days
 from mystocks_dagster.lake.last_bars import last_before
 from mystocks_dagster.lake.reading import TableReader
-from mystocks_dagster.market.code_changes import CodeChanges, distinct_symbols
+from mystocks_dagster.market.code_changes import CodeChanges
 from mystocks_dagster.market.continuity import CONTEXT
 from mystocks_dagster.market.days_of_rows import are_among, distinct_days
 from mystocks_dagster.market.tables.market import DAILY_BARS
@@ -20,6 +20,7 @@ from mystocks_dagster.market.tables.market import DAILY_BARS
 #: Stored days before new bars that these are compared with: some fifteen sessions, across any holiday.
 CONTEXT_DAYS = timedelta(days=25)
 _TABLE = DAILY_BARS.name
+_LAST = {"symbol": pl.String, "earlier_date": pl.Date, "earlier_close": pl.Float64}
 
 
 class StoredBars:
@@ -58,8 +59,8 @@ class OwnBars(StoredBars):
         super().__init__(lake)
         self._all_own = not lake.exists(_TABLE)
         self._changes = lake.code_changes()
-        self._newest, self._recent = (DAILY_BARS.empty().select(CONTEXT) for _ in range(2))
-        self._last = pl.DataFrame(schema={"symbol": pl.String, "earlier_date": pl.Date, "earlier_close": pl.Float64})
+        self._recent = DAILY_BARS.empty().select(CONTEXT)
+        self._last = self._newest = pl.DataFrame(schema=_LAST)
         self._suspended, self._symbols = set[date](), set[str]()
         if not self._all_own:
             self._symbols |= {*lake.scan(_TABLE, columns=["symbol"]).unique().collect()["symbol"]}
@@ -72,15 +73,18 @@ class OwnBars(StoredBars):
         if bars.is_empty():
             return
         changes, self._changes = self._changes, self._lake.code_changes()
-        self._symbols |= {*distinct_symbols(self._newest)}
+        self._symbols |= {*self._newest["symbol"]}
         if self._all_own:
             # A change of codes that was recorded since has moved stored rows to another code.
             moved = changes is not self._changes and self._lake.exists(_TABLE)
-            last = [self._stored_last()] if moved else [self._last, _last_rows(self._newest)]
-            self._last = _last_of_each(pl.concat(last))
-            self._recent = pl.concat([_since(self._newest, bars), _since(bars, bars)])
+            last = [self._stored_last()] if moved else [self._last, self._newest]
+            self._last = pl.concat(last).unique("symbol", keep="last", maintain_order=True)
+            recent = bars.filter(bars["date"] > bars["date"].max() - CONTEXT_DAYS)  # ty: ignore[unsupported-operator]
+            self._recent = pl.concat([self._recent, recent.select(CONTEXT)])
+            self._recent = self._recent.filter(pl.col("date") > pl.col("date").max() - CONTEXT_DAYS)
             self._suspended |= {*distinct_days(bars["date"].filter(bars["suspended"]))}
-        self._newest = bars.select(CONTEXT)
+        ends = bars["symbol"].rle().struct.field("len").cum_sum().cast(pl.Int64) - 1
+        self._newest = bars.select("symbol", earlier_date="date", earlier_close="close")[ends]
 
     def near(self, days: Sequence[date]) -> pl.DataFrame:
         """Return the stored bars shortly before and between ascending `days`, see `StoredBars.near`."""
@@ -110,20 +114,3 @@ class OwnBars(StoredBars):
         """Return those of the symbols that have bars, under any of their codes."""
         known = {changes.newest.get(symbol, symbol) for symbol in self._symbols}
         return [symbol for symbol in symbols if changes.newest.get(symbol, symbol) in known]
-
-
-def _last_rows(bars: pl.DataFrame) -> pl.DataFrame:
-    """Return the last row of each symbol of bars that are sorted by symbol and date."""
-    ends = bars["symbol"].rle().struct.field("len").cum_sum().cast(pl.Int64) - 1
-    return bars.select("symbol", earlier_date="date", earlier_close="close")[ends]
-
-
-def _last_of_each(last: pl.DataFrame) -> pl.DataFrame:
-    """Return the row of the last day of each symbol."""
-    return last.sort("earlier_date", maintain_order=True).unique("symbol", keep="last", maintain_order=True)
-
-
-def _since(bars: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
-    """Return the bars that are near enough to the last day of `newest` for what follows it."""
-    first = newest["date"].max() - CONTEXT_DAYS  # ty: ignore[unsupported-operator]
-    return bars.select(CONTEXT).filter(bars["date"] > first)
