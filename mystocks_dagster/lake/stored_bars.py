@@ -4,7 +4,7 @@ A load of many years asks the same questions about the years before each year. R
 takes a tenth of the load.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -29,12 +29,16 @@ class StoredBars:
     def __init__(self, lake: TableReader) -> None:
         self._lake = lake
 
+    def wait(self) -> None:
+        """Wait until all bars are written that are known to be stored; call it before reading or moving them."""
+
     def near(self, days: Sequence[date]) -> pl.DataFrame:
         """Return the stored bars shortly before and between ascending `days`, without those of `days`.
 
         Returns:
             The columns of `CONTEXT`, under the newest codes, in no particular order.
         """
+        self.wait()
         if not days or not self._lake.exists(_TABLE):
             return DAILY_BARS.empty().select(CONTEXT)
         bars = self._lake.read(_TABLE, columns=CONTEXT, start=days[0] - CONTEXT_DAYS, end=days[-1])
@@ -53,10 +57,15 @@ class OwnBars(StoredBars):
     """The daily bars of a lake whose only writer tells of every bar before it is stored, in ascending order of days.
 
     A lake that had bars before is asked as in `StoredBars`, but not for symbols of which it has no bar.
+
+    Args:
+        lake: The lake.
+        written: Waits until the bars that were added are written.
     """
 
-    def __init__(self, lake: TableReader) -> None:
+    def __init__(self, lake: TableReader, written: Callable[[], None]) -> None:
         super().__init__(lake)
+        self.wait = written
         self._all_own = not lake.exists(_TABLE)
         self._changes = lake.code_changes()
         self._recent = DAILY_BARS.empty().select(CONTEXT)

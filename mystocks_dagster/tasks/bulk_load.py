@@ -17,6 +17,7 @@ from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.protocol import Progress
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.admission import admit
+from mystocks_dagster.tasks.background_write import BackgroundWrite
 from mystocks_dagster.tasks.bars import store_days
 from mystocks_dagster.tasks.bars_result import bars_result
 from mystocks_dagster.tasks.findings import abbreviate, describe_findings
@@ -69,9 +70,13 @@ def load_history(
         first = min(table.wanted[0] for table in missing.values())
         last = max(table.wanted[-1] for table in missing.values())
         actions = known_actions(lake, source.name, last)
-        stored = OwnBars(lake)
         past = source.history(list(missing), first, last, actions=actions, progress=reading, skip=complete)
-        with _Records(lake) as records, SmallTables(source.name, lake, records.record) as small:
+        with (
+            _Records(lake) as records,
+            SmallTables(source.name, lake, records.record) as small,
+            BackgroundWrite() as years,
+        ):
+            stored = OwnBars(lake, years.wait)
             for name, frame in past:
                 table = missing[name]
                 if not frame.height:
@@ -80,11 +85,11 @@ def load_history(
                 if "actions_known" in frame.columns and not table.without_actions:
                     table.without_actions = bool((~frame["actions_known"]).any())
                 if name == _BARS:
-                    _store(source, lake, table, frame, records, stored)
+                    _store(source, lake, table, frame, records, stored, years)
                 else:
                     small.take(table, frame, take_findings(source, name))
-                records.write_if_many()
                 _report(list(missing.values()), frame["date"][-1].year, writing)
+        _report(list(missing.values()), last.year, writing)
     results = [_result(table, source, lake, sessions) for table in tables.values()]
     return [*results, *_damaged_files(source), *_without_actions(tables.values())]
 
@@ -168,13 +173,20 @@ def _store(
     frame: pl.DataFrame,
     records: _Records,
     stored: OwnBars,
+    years: BackgroundWrite,
 ) -> None:
-    """Store the daily bars of one year."""
+    """Store the daily bars of one year; the write goes on while the next year is prepared."""
     admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True, stored=stored)
     counts = rows_by_day(admitted.rows["date"])
+
+    def write() -> None:
+        store_days(source, lake, admitted, counts, table.known, table.loaded, records.record, stored)
+        table.loaded.rows |= counts
+        records.write_if_many()
+
+    years.wait()
     stored.add(admitted.rows)
-    store_days(source, lake, admitted, counts, table.known, table.loaded, records.record, stored)
-    table.loaded.rows |= counts
+    years.begin(write)
 
 
 def _store_findings(source: CheckedSource, lake: Lake, table: LoadedTable) -> None:
