@@ -88,12 +88,26 @@ def parts(schema: Table, frame: pl.DataFrame, *, by_month: bool | None = None) -
     parts_of_days = _parts_of_days(days, first, by_month=by_month)
     numbers = parts_of_days[days - first]
     if not (numbers[1:] >= numbers[:-1]).all():
-        # A stable sort of small numbers is a radix sort: rows of a part stay in their order.
-        frame = frame[np.argsort(numbers, kind="stable")]
+        frame = _grouped(frame, numbers)
     offset = 0
     for rows in np.bincount(numbers):
         yield frame.slice(offset, rows)
         offset += rows
+
+
+def _grouped(frame: pl.DataFrame, groups: np.ndarray) -> pl.DataFrame:
+    """Return the rows sorted by small numbers; those of one number keep their order."""
+    moved = [series.name for series in frame.iter_columns() if not _is_constant(series)]
+    # A stable sort of small numbers is a radix sort.
+    return frame.with_columns(frame.select(moved)[np.argsort(groups, kind="stable")])
+
+
+def _is_constant(series: pl.Series) -> bool:
+    """Return whether all values are equal, so that they need not be moved; most columns that differ do at once."""
+    if series.null_count():
+        return series.null_count() == len(series)
+    first, middle, last = series[0], series[len(series) // 2], series[-1]
+    return bool(first == middle == last and (series == first).all())
 
 
 def _parts_of_days(days: np.ndarray, first: int, *, by_month: bool | None) -> np.ndarray:

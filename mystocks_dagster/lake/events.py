@@ -1,16 +1,17 @@
 """Derive `adjust_events` from `daily_bars` whenever bars, completeness, calendar or corporate actions change."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 
 import polars as pl
 
-from mystocks_dagster.lake.data_files import data_files
-from mystocks_dagster.lake.evidence import silent_days_between, suspension_years
-from mystocks_dagster.lake.last_bars import bars_with_last, changed_bars, last_before
+from mystocks_dagster.lake.data_files import DataFile, data_files
+from mystocks_dagster.lake.evidence import silent_days_between
+from mystocks_dagster.lake.last_bars import bars_with_last, changed_bars
 from mystocks_dagster.lake.loads import whole_days
 from mystocks_dagster.lake.reading import TableReader
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.stored_bars import StoredBars
 from mystocks_dagster.market.adjust import changed_closes, derive_events, next_bar_days, runs
 from mystocks_dagster.market.calendar import TradingCalendar, shanghai
 from mystocks_dagster.market.tables.market import DAILY_BARS
@@ -51,7 +52,7 @@ def refresh_events(
     complete = whole_days(lake, "daily_bars") if complete is None else complete
     if not lake.exists("adjust_events"):
         days = sorted({*days, *lake.days("daily_bars")})
-    touched = sorted({*days, *_next_days(lake, days, calendar), *_days_after_suspensions(lake, days)})
+    touched = sorted({*days, *_next_days(lake, days, calendar), *_days_after_suspensions(lake, days, StoredBars(lake))})
     events = [_events(lake, changed_bars(lake, block), complete, calendar) for block in _blocks(touched)]
     return lake.replace_days("adjust_events", pl.concat(events), touched)
 
@@ -63,7 +64,7 @@ def add_events(
     *,
     complete: Collection[date],
     rows: int | None = None,
-    before: Callable[[list[str]], list[str]] = list,
+    stored: StoredBars | None = None,
     calendar: TradingCalendar | None = None,
 ) -> int:
     """Derive the events of the bars of `days`, which were just stored, without reading these bars again.
@@ -78,7 +79,7 @@ def add_events(
             bar before. None: not known.
         complete: Days that are completely loaded and lack no row.
         rows: The number of stored bars of `days`, if it is known.
-        before: Returns those of some symbols that may have bars before `days`; the lake is asked for these bars only.
+        stored: Answers questions about the bars of other days; None asks the lake.
         calendar: The published calendar; None is Shanghai's.
 
     Returns:
@@ -91,23 +92,34 @@ def add_events(
     if others or (not lake.exists("adjust_events") and len(lake.days("daily_bars")) > len(days)):
         return refresh_events(lake, days, complete=complete, calendar=calendar)
     unknown = changes.filter(pl.col("last_date").is_null())
-    earlier = last_before(lake, before(unknown["symbol"].unique().to_list()), days[0])
+    stored = stored or StoredBars(lake)
+    earlier = stored.last_before(unknown["symbol"].unique().to_list(), days[0])
     bars = changes.join(earlier, on="symbol", how="left").with_columns(
         last_date=pl.coalesce("last_date", "earlier_date"), last_close=pl.coalesce("last_close", "earlier_close")
     )
-    later = next_bar_days(
-        lake.scan("daily_bars", columns=["symbol", "date"], start=days[-1] + timedelta(days=1)), [days[-1]]
-    )
-    later = sorted({*later, *_days_after_suspensions(lake, days)} - {*days})
-    events = [_events(lake, changed_closes(bars.select(changes.columns)), complete, calendar)]
+    later = sorted({*_next_bar_days(lake, days[-1]), *_days_after_suspensions(lake, days, stored)} - {*days})
+    events = [_events(lake, changed_closes(bars.select(changes.columns)), complete, calendar, stored)]
     events += [_events(lake, changed_bars(lake, block), complete, calendar) for block in _blocks(later)]
     return lake.replace_days("adjust_events", pl.concat(events), sorted({*days, *later}))
 
 
+def _next_bar_days(lake: Lake, end: date) -> list[date]:
+    """Return the days of every symbol's first bar after a day."""
+    files = _files(lake)
+    if files and all(file.last and file.last <= end for file in files):
+        # The log shows it, without reading a row.
+        return []
+    return next_bar_days(lake.scan("daily_bars", columns=["symbol", "date"], start=end + timedelta(days=1)), [end])
+
+
+def _files(lake: Lake) -> list[DataFile]:
+    opened = lake.log("daily_bars")
+    return data_files(opened, DAILY_BARS.stored) if opened is not None else []
+
+
 def _has_other_days(lake: Lake, days: Sequence[date], rows: int | None) -> bool:
     """Return whether bars of other days lie between the first and the last of `days`, which have so many rows."""
-    opened = lake.log("daily_bars")
-    files = data_files(opened, DAILY_BARS.stored) if opened is not None and rows is not None else []
+    files = _files(lake)
     if files and all(file.first and file.last and file.rows is not None for file in files):
         near = (file for file in files if file.first <= days[-1] and file.last >= days[0])  # ty: ignore[unsupported-operator]
         if sum(file.rows or 0 for file in near) == rows:
@@ -158,10 +170,16 @@ def unknown_events(lake: TableReader, *, symbols: Sequence[str] | None = None) -
     return events.filter(pl.col("ratio").is_null()).select("symbol", "date").sort("symbol", "date").collect()
 
 
-def _events(lake: Lake, changed: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar) -> pl.DataFrame:
+def _events(
+    lake: Lake,
+    changed: pl.DataFrame,
+    complete: Collection[date],
+    calendar: TradingCalendar,
+    stored: StoredBars | None = None,
+) -> pl.DataFrame:
     if changed.is_empty():
         return ADJUST_EVENTS.empty()
-    silent = silent_days_between(lake, changed, complete, calendar)
+    silent = silent_days_between(lake, changed, complete, calendar, stored.suspended_days if stored else None)
     return derive_events(changed, silent, _actions(lake, changed) if silent else CORPORATE_ACTIONS.empty())
 
 
@@ -185,14 +203,14 @@ def session_before(day: date, calendar: TradingCalendar) -> date:
     return day
 
 
-def _days_after_suspensions(lake: Lake, days: Sequence[date]) -> list[date]:
+def _days_after_suspensions(lake: Lake, days: Sequence[date], stored: StoredBars) -> list[date]:
     """Return the days of stored events from the years on whose first stored suspensions are among `days`.
 
     In such a year a missing bar no longer counts as a suspension, so those events may become unknown.
     """
     years = {day.year for day in days}
-    now = suspension_years(lake, years)
-    first = now - suspension_years(lake, years, without=days) if now else now
+    suspended = {day for day in stored.suspended_days(years) if day.year in years}
+    first = {day.year for day in suspended} - {day.year for day in suspended - {*days}}
     if not first or not lake.exists("adjust_events"):
         return []
     events = lake.scan("adjust_events", columns=["date"], start=date(min(first), 1, 1))

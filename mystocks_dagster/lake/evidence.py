@@ -1,7 +1,7 @@
 """Evidence in the lake about days on which a symbol has no stored bar: did it trade or not?"""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import date, timedelta
 
 import polars as pl
@@ -15,7 +15,11 @@ _AROUND = timedelta(days=40)
 
 
 def silent_days_between(
-    lake: TableReader, bars: pl.DataFrame, complete: Collection[date], calendar: TradingCalendar
+    lake: TableReader,
+    bars: pl.DataFrame,
+    complete: Collection[date],
+    calendar: TradingCalendar,
+    suspended: Callable[[Collection[int]], Collection[date]] | None = None,
 ) -> list[date]:
     """Return, ascending, the days between those bars and their previous ones on which an unstored bar may exist.
 
@@ -28,6 +32,7 @@ def silent_days_between(
         bars: `date` and `last_date`, the day of the symbol's previous bar.
         complete: Days that are completely loaded and lack no row.
         calendar: The published calendar.
+        suspended: Returns the days of some years on which suspended symbols are stored as bars; None reads them.
     """
     not_adjacent = bars.filter((pl.col("date") - pl.col("last_date")) > timedelta(days=1))
     if not_adjacent.is_empty():
@@ -36,19 +41,24 @@ def silent_days_between(
     candidates = _between(spans, silent_days(spans[0][0], max(day for _, day in spans), calendar, ()))
     if not candidates:
         return []
-    paused = suspension_years(lake, {day.year for day in candidates})
+    years = {day.year for day in candidates}
+    paused = {day.year for day in (suspended(years) if suspended else suspended_days(lake, years))}
     answered = {day for day in candidates if day in complete and day.year not in paused}
     silent = [day for day in candidates if day not in answered]
     closed = _days_without_trading(lake, [day for day in uncertain(silent, calendar) if day not in complete])
     return [day for day in silent if day not in closed]
 
 
-def suspension_years(lake: TableReader, years: Collection[int], *, without: Collection[date] = ()) -> set[int]:
-    """Return those of `years` in which suspended days are stored as bars, not counting the days in `without`."""
+def suspended_days(lake: TableReader, years: Collection[int]) -> set[date]:
+    """Return the days from the first to the last of `years` on which suspended symbols are stored as bars."""
     start, end = date(min(years), 1, 1), date(max(years), 12, 31)
     bars = lake.scan("daily_bars", columns=["date", "suspended"], start=start, end=end).filter("suspended")
-    days = bars.select(pl.col("date").unique()).collect()["date"].to_list()
-    return {day.year for day in days if day not in without} & {*years}
+    return {*bars.select(pl.col("date").unique()).collect()["date"]}
+
+
+def suspension_years(lake: TableReader, years: Collection[int]) -> set[int]:
+    """Return those of `years` in which suspended days are stored as bars."""
+    return {day.year for day in suspended_days(lake, years)} & {*years}
 
 
 def _between(spans: Iterable[tuple[date, date]], days: list[date]) -> list[date]:

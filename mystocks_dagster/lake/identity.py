@@ -1,6 +1,6 @@
 """Changes of codes in a lake: record them, and prove them by prices as bars are loaded."""
 
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 
 import polars as pl
@@ -11,35 +11,35 @@ from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.code_change_file import own_changes
 from mystocks_dagster.lake.events import refresh_events, session_before
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.stored_bars import StoredBars
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.code_changes import CODE, CodeChanges, distinct_symbols, proven_changes, published_changes
-from mystocks_dagster.market.days_of_rows import are_among, distinct_days
+from mystocks_dagster.market.days_of_rows import distinct_days
 from mystocks_dagster.market.symbol_runs import spans_of_symbols
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.market.tables.reference import CODE_CHANGES
 
-#: Stored days before new bars in which the last bar of a code that ends is looked for.
-_BEFORE = timedelta(days=25)
 _COLUMNS = ("symbol", "date", "close", "prev_close", "high", "low")
 
 
-def with_newest_codes(lake: Lake, bars: pl.DataFrame, *, whole: bool) -> pl.DataFrame:
+def with_newest_codes(lake: Lake, bars: pl.DataFrame, *, whole: bool, stored: StoredBars | None = None) -> pl.DataFrame:
     """Return new bars under the newest codes, after recording the changes of codes that they prove.
 
     Args:
         lake: Holds the bars of earlier days.
         bars: Bars of a source, not stored yet.
         whole: They are all symbols of their days; only then a missing code has ended.
+        stored: Answers questions about the stored bars; None asks the lake.
     """
     if (lake.world or lake.stored_world()) == "real":
-        record_known(lake, bars)
+        record_known(lake, bars, stored)
     if whole:
-        record_changes(lake, prove(lake, bars)[0])
+        record_changes(lake, prove(lake, bars, stored)[0], stored)
     changes = lake.code_changes()
     return changes.with_newest(bars, ["symbol", "date"]) if changes else bars
 
 
-def record_known(lake: Lake, bars: pl.DataFrame) -> None:
+def record_known(lake: Lake, bars: pl.DataFrame, stored: StoredBars | None = None) -> None:
     """Record the changes that the project's file and this package know, as far as they concern some bars.
 
     The file wins over the package and over prices, and what a person stated by command wins over the file.
@@ -52,20 +52,22 @@ def record_known(lake: Lake, bars: pl.DataFrame) -> None:
     new = own.join(recorded, on=list(CODE_CHANGES.dtypes), how="anti", nulls_equal=True)
     new = _concerning(new.filter(~pl.col("old_symbol").is_in(kept.to_list())), bars)
     if new.height:
-        _store(lake, new)
+        _store(lake, new, stored)
     published = published_changes().filter(~pl.col("old_symbol").is_in(own["old_symbol"].to_list()))
-    record_changes(lake, _concerning(published, bars))
+    record_changes(lake, _concerning(published, bars), stored)
 
 
-def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def prove(lake: Lake, bars: pl.DataFrame, stored: StoredBars | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the changes of codes that bars prove together with the stored ones, and those that they only suggest.
 
     See `market.code_changes.proven_changes`. A code ends on its last bar, and its successor begins on the next trading
     day; neither has bars beyond, in the bars or in the lake.
     """
-    near = _near(lake, bars)
-    days, new_days, calendar = distinct_days(near["date"]), set(distinct_days(bars["date"])), shanghai()
-    following = {session_before(day, calendar): day for day in days[1:] if day in new_days}
+    new_days = distinct_days(bars["date"])
+    stored = stored or StoredBars(lake)
+    near = pl.concat([bars.select(_COLUMNS), stored.near(new_days).select(_COLUMNS)])
+    days, calendar = distinct_days(near["date"]), shanghai()
+    following = {session_before(day, calendar): day for day in days[1:] if day in {*new_days}}
     spans = spans_of_symbols(near)
     # Few codes begin or end within a year: only their bars are looked at, which needs no sorting of the market.
     first = spans.filter(pl.col("first").is_in(list(following.values()))).select("symbol", date="first")
@@ -80,7 +82,7 @@ def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     # Prices first: they leave few pairs, of which names are read and other bars are looked for.
     matches = proven_changes(_unnamed(ended.filter(~pl.col("symbol").is_in(changed.to_list()))), _unnamed(started))
     pairs = pl.concat(matches).unique(["old_symbol", "new_symbol"])
-    pairs = _without_other_bars(lake, pairs)
+    pairs = _without_other_bars(lake, pairs, stored)
     if pairs.is_empty():
         return _as_changes(pairs), pairs
     old, new = (pairs[name].to_list() for name in ("old_symbol", "new_symbol"))
@@ -91,7 +93,7 @@ def prove(lake: Lake, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return _as_changes(proven), suggested
 
 
-def record_changes(lake: Lake, changes: pl.DataFrame) -> int:
+def record_changes(lake: Lake, changes: pl.DataFrame, stored: StoredBars | None = None) -> int:
     """Record changes of codes (`code_changes`) that are not recorded, and derive the adjustment events around them.
 
     What a person stated about a code is kept.
@@ -102,7 +104,7 @@ def record_changes(lake: Lake, changes: pl.DataFrame) -> int:
     known = lake.code_changes().rows["old_symbol"]
     new = changes.filter(~pl.col("old_symbol").is_in(known.to_list()))
     if new.height:
-        _store(lake, new)
+        _store(lake, new, stored)
     return new.height
 
 
@@ -131,11 +133,12 @@ def identity_inputs(lake: Lake) -> tuple[str, ...]:
     return (CODE_CHANGES.name,) if lake.exists(CODE_CHANGES.name) else ()
 
 
-def _store(lake: Lake, changes: pl.DataFrame) -> None:
+def _store(lake: Lake, changes: pl.DataFrame, stored: StoredBars | None = None) -> None:
     """Move the stored rows to the code of their day, record the changes, and derive the events around them.
 
     A run that is killed in between leaves each row once, and the change to be recorded again.
     """
+    (stored or StoredBars(lake)).wait()
     replaced = pl.col("old_symbol").is_in(changes["old_symbol"].to_list())
     recorded = lake.code_changes().rows
     _move_rows(lake, CodeChanges(pl.concat([recorded.filter(~replaced), changes])))
@@ -170,23 +173,16 @@ def _delete(where: str, opened: DeltaTable | None) -> None:
         opened.delete(where)
 
 
-def _near(lake: Lake, bars: pl.DataFrame) -> pl.DataFrame:
-    """Return the bars with the stored ones of the days shortly before them and between them."""
-    if bars.is_empty() or not lake.exists("daily_bars"):
-        return bars.select(_COLUMNS)
-    start, end = bars["date"].min(), bars["date"].max()
-    stored = lake.read("daily_bars", columns=_COLUMNS, start=start - _BEFORE, end=end)  # ty: ignore[unsupported-operator, invalid-argument-type]
-    stored = stored.filter(~are_among(stored["date"], distinct_days(bars["date"])))
-    return pl.concat([bars.select(_COLUMNS), stored])
-
-
-def _without_other_bars(lake: Lake, pairs: pl.DataFrame) -> pl.DataFrame:
+def _without_other_bars(lake: Lake, pairs: pl.DataFrame, stored: StoredBars) -> pl.DataFrame:
     """Keep the pairs of which the old code has no stored bar from the day on, and the new one none before it."""
-    if pairs.is_empty() or not lake.exists("daily_bars"):
+    if pairs.is_empty():
+        return pairs
+    stored.wait()
+    if not lake.exists("daily_bars"):
         return pairs
     symbols = [*pairs["old_symbol"], *pairs["new_symbol"]]
-    stored = lake.scan("daily_bars", columns=["symbol", "date"], symbols=symbols).group_by("symbol")
-    spans = stored.agg(first=pl.col("date").min(), last=pl.col("date").max()).collect()
+    bars = lake.scan("daily_bars", columns=["symbol", "date"], symbols=symbols).group_by("symbol")
+    spans = bars.agg(first=pl.col("date").min(), last=pl.col("date").max()).collect()
     both = pairs.join(spans, left_on="old_symbol", right_on="symbol", how="left").join(
         spans, left_on="new_symbol", right_on="symbol", how="left", suffix="_new"
     )

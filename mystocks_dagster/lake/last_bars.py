@@ -1,6 +1,6 @@
 """Bars with the previous stored bar of their symbol, reading as little of the lake as possible."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -14,26 +14,6 @@ from mystocks_dagster.market.days_of_rows import are_among
 _BACK = timedelta(days=40)
 _YEAR = timedelta(days=366)
 _DAY = timedelta(days=1)
-
-
-class StoredSymbols:
-    """The symbols that have daily bars, known to the only writer of the table without asking the lake again."""
-
-    def __init__(self, lake: TableReader) -> None:
-        """Read the symbols of the stored bars."""
-        self._lake, self._symbols = lake, set[str]()
-        if lake.exists("daily_bars"):
-            self._symbols |= {*lake.scan("daily_bars", columns=["symbol"]).unique().collect()["symbol"]}
-
-    def add(self, symbols: Iterable[str]) -> None:
-        """Take the symbols of bars that were stored."""
-        self._symbols |= {*symbols}
-
-    def among(self, symbols: Iterable[str]) -> list[str]:
-        """Return those of the symbols that have bars, under any of their codes."""
-        newest = self._lake.code_changes().newest
-        known = {newest.get(symbol, symbol) for symbol in self._symbols}
-        return [symbol for symbol in symbols if newest.get(symbol, symbol) in known]
 
 
 def bars_with_last(

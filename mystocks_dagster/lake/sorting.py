@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from mystocks_dagster.lake.delta import translate_errors
+from mystocks_dagster.market.array_columns import array_column
 
 #: Types whose values a numpy array holds as they are.
 _PLAIN = (pl.Float64, pl.Int64, pl.Int32, pl.Date)
@@ -71,7 +72,7 @@ def sort_by_symbol(
             else:
                 columns[name] = columns[name] * pl.Series(factor)
         arrays["factor"] = factor
-    columns |= {name: _series(name, array, frame.schema.get(name)) for name, array in arrays.items()}
+    columns |= {name: array_column(name, array, frame.schema.get(name)) for name, array in arrays.items()}
     return pl.DataFrame([columns[name] for name in (*frame.columns, *(() if factors is None else ("factor",)))])
 
 
@@ -130,16 +131,6 @@ def _moved(
         move(index)
     others = frame.select(rest)[sources] if rest else frame.select(rest)
     return arrays, {series.name: series for series in others.iter_columns()}
-
-
-def _series(name: str, array: np.ndarray, dtype: pl.DataType | None) -> pl.Series:
-    """Return an array as a column; through pyarrow its values are not copied."""
-    import pyarrow as pa
-
-    # `pyarrow.array` would import pandas.
-    values = pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), [None, pa.py_buffer(array)])
-    series = pl.Series(name, values)
-    return series if dtype is None else series.cast(dtype)
 
 
 def _is_sorted(symbols: pl.Series, days: np.ndarray) -> bool:

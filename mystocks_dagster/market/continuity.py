@@ -62,7 +62,6 @@ RATIO = Rule(
         & _disagrees()
     ),
 )
-RULES = (BEYOND_LIMIT, REPEATED, RATIO)
 #: Tolerance for binary floating point.
 _EPSILON = 1e-9
 
@@ -102,8 +101,14 @@ class Neighbours:
 
     def breaks(self) -> dict[Rule, pl.Series]:
         """Return, by broken rule, a mask of the rows that break it."""
-        flags = self.rows.select(rule.breaks().fill_null(value=False).alias(rule.name) for rule in RULES)
-        return {rule: flags[rule.name] for rule in RULES if flags[rule.name].any()}
+        # Only where the previous close is not the last one can it be out of bounds.
+        differing = np.flatnonzero(self._adjacent & (self._difference > HALF_A_TICK))
+        masks = {
+            BEYOND_LIMIT: self.rows["_beyond"],
+            REPEATED: self.rows["_repeated"],
+            RATIO: _flags(self.rows, differing, RATIO.breaks()),
+        }
+        return {rule: mask for rule, mask in masks.items() if mask.any()}
 
     def repeated_in_snapshot(self) -> dict[Rule, pl.Series]:
         """Return, by broken rule, a mask of the rows of a snapshot that repeat the previous day's numbers.

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, time, timedelta
+from datetime import date, time
 
 import polars as pl
 
@@ -10,10 +10,10 @@ from mystocks_dagster.errors import NotOffered, SourceChanged, SourceError, Sour
 from mystocks_dagster.lake.events import session_before
 from mystocks_dagster.lake.identity import with_newest_codes
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.stored_bars import StoredBars
 from mystocks_dagster.market.adjust import HALF_A_TICK
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.continuity import (
-    CONTEXT,
     FEW_SUSPENDED,
     LEAST_RATIO,
     MANY,
@@ -29,8 +29,6 @@ from mystocks_dagster.market.value_rules import CheckedFrame, Fault, Rule, apply
 from mystocks_dagster.sources.checked import take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 
-#: Stored days before a frame that its rows are compared with: some fifteen sessions, across any holiday.
-CONTEXT_DAYS = 25
 #: A frame of at least so many days is refused as a whole when more than this share of them disagree with earlier days.
 MANY_DAYS, MOST_WRONG = 10, 0.5
 #: Without a stock list, a symbol counts as delisted when its bars ended more loaded days ago than this.
@@ -76,7 +74,15 @@ class AdmissionResult:
     notes: list[str] = field(default_factory=list)
 
 
-def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date, whole: bool) -> AdmissionResult:
+def admit(
+    lake: Lake,
+    source: MarketSource,
+    frame: pl.DataFrame,
+    *,
+    newest: date,
+    whole: bool,
+    stored: StoredBars | None = None,
+) -> AdmissionResult:
     """Split a frame of bars into rows that may be stored, rows to set aside, and days to refuse.
 
     Args:
@@ -85,7 +91,9 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
         frame: Bars that obey the rules of their table; the others are in the source's rejected rows.
         newest: The last requested day.
         whole: The frame has all symbols of its days.
+        stored: Answers questions about the stored bars; None asks the lake.
     """
+    stored = stored or StoredBars(lake)
     rejected = take_findings(source, "daily_bars")
     faults, refused = list(rejected.faults), dict(rejected.refused)
     rejected_days = {
@@ -95,9 +103,9 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     }
     if frame.is_empty():
         return AdmissionResult(frame, faults, refused | _days_without_rows(rejected_days, frame, refused, whole=whole))
-    frame = with_newest_codes(lake, frame, whole=whole)
+    frame = with_newest_codes(lake, frame, whole=whole, stored=stored)
     days = distinct_days(frame["date"])
-    frame, neighbours, wrong = _without_wrong_days(lake, frame) if whole else (frame, _neighbours(lake, frame), {})
+    frame, neighbours, wrong = _without_wrong_days(stored, frame) if whole else (frame, _neighbours(stored, frame), {})
     if whole and not source.has_history:
         wrong = neighbours.unconfirmed_suspensions() | neighbours.newly_suspended() | wrong
     repeated = {} if source.has_history else neighbours.repeated_in_snapshot()
@@ -108,7 +116,7 @@ def admit(lake: Lake, source: MarketSource, frame: pl.DataFrame, *, newest: date
     refused |= _days_without_rows({*days, *rejected_days}, rows, refused, whole=whole)
     admitted = AdmissionResult(rows, faults, refused)
     if whole:
-        kept = neighbours if rows.height == neighbours.rows.height else _neighbours(lake, rows)
+        kept = neighbours if rows.height == neighbours.rows.height else _neighbours(stored, rows)
         admitted.changes = kept.changes()
         lacking = _lacking(neighbours, days, {fault.key for fault in faults}, newest)
         if frame["actions_known"].is_not_null().all():
@@ -136,19 +144,19 @@ def _unseen(source: MarketSource, frame: pl.DataFrame, day: date, admitted: Admi
     return {day: sorted(names)} if names else {}
 
 
-def _neighbours(lake: Lake, frame: pl.DataFrame) -> Neighbours:
+def _neighbours(stored: StoredBars, frame: pl.DataFrame) -> Neighbours:
     days = distinct_days(frame["date"])
     calendar = shanghai()
-    return Neighbours(frame, _stored(lake, days), {day: session_before(day, calendar) for day in days})
+    return Neighbours(frame, stored.near(days), {day: session_before(day, calendar) for day in days})
 
 
-def _without_wrong_days(lake: Lake, frame: pl.DataFrame) -> tuple[pl.DataFrame, Neighbours, dict[date, str]]:
+def _without_wrong_days(stored: StoredBars, frame: pl.DataFrame) -> tuple[pl.DataFrame, Neighbours, dict[date, str]]:
     """Return the frame without the days to refuse, its neighbours, and the reason for each refused day.
 
     A day that disagrees with a refused day may be correct, so it is checked again without that day. When most days
     disagree, the whole source is wrong, and checking again would let every second day pass.
     """
-    neighbours, wrong = _neighbours(lake, frame), dict[date, str]()
+    neighbours, wrong = _neighbours(stored, frame), dict[date, str]()
     while candidates := neighbours.wrong_days():
         days = frame["date"].n_unique()
         mostly_wrong = days >= MANY_DAYS and len(candidates) > MOST_WRONG * days
@@ -156,7 +164,7 @@ def _without_wrong_days(lake: Lake, frame: pl.DataFrame) -> tuple[pl.DataFrame, 
         confirmed = {day: reason for day, reason in candidates.items() if day not in after_wrong}
         wrong |= confirmed
         frame = frame.filter(~pl.col("date").is_in(list(confirmed)))
-        neighbours = _neighbours(lake, frame)
+        neighbours = _neighbours(stored, frame)
     return frame, neighbours, wrong
 
 
@@ -170,14 +178,6 @@ def _days_without_rows(
 
 def _checked(frame: pl.DataFrame, breaks: Mapping[Rule, pl.Series], *, whole: bool) -> CheckedFrame:
     return apply_rules(DAILY_BARS, frame, {rule: pl.lit(flags) for rule, flags in breaks.items()}, whole=whole)
-
-
-def _stored(lake: Lake, days: Sequence[date]) -> pl.DataFrame:
-    """Return the stored bars of the sessions before the days and between them."""
-    if not days or not lake.exists("daily_bars"):
-        return DAILY_BARS.empty().select(CONTEXT)
-    near = lake.scan("daily_bars", columns=CONTEXT, start=days[0] - timedelta(days=CONTEXT_DAYS), end=days[-1])
-    return near.filter(~pl.col("date").is_in(list(days))).collect()
 
 
 def _lacking(

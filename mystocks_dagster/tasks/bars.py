@@ -9,6 +9,7 @@ from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.events import add_events, refresh_events
 from mystocks_dagster.lake.loads import forget_days, record_days
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.stored_bars import StoredBars
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.market.tables.market import DAILY_BARS
@@ -109,11 +110,11 @@ def store_days(
     known: KnownDays,
     loaded: LoadedBars,
     record: Callable[..., None] = record_days,
-    before: Callable[[list[str]], list[str]] = list,
+    stored: StoredBars | None = None,
 ) -> None:
     """Store whole days with their events, then record them as loaded: a run killed in between loads them again.
 
-    `before` is that of `add_events`.
+    `stored` is that of `add_events`.
     """
     if counts:
         forget_days(lake, "daily_bars", [day for day in counts if known.complete.pop(day, None) is not None])
@@ -122,7 +123,7 @@ def store_days(
     if counts:
         whole = known.complete.keys() - known.lacking
         loaded.events += add_events(
-            lake, list(counts), admitted.changes, complete=whole, rows=sum(counts.values()), before=before
+            lake, list(counts), admitted.changes, complete=whole, rows=sum(counts.values()), stored=stored
         )
         record(lake, "daily_bars", counts, source=source.name, incomplete=partial, lacking=known.lacking)
     quarantine.replace_days(lake, "daily_bars", admitted.faults, {*_spanned(counts), *admitted.refused}, source.name)

@@ -8,16 +8,16 @@ from typing import Any, Self
 import polars as pl
 
 from mystocks_dagster.lake import quarantine
-from mystocks_dagster.lake.last_bars import StoredSymbols
 from mystocks_dagster.lake.loads import complete_days, entries_of
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.stored_bars import OwnBars
 from mystocks_dagster.market.calendar import shanghai
-from mystocks_dagster.market.code_changes import distinct_symbols
 from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.sources.checked import CheckedSource, take_findings
 from mystocks_dagster.sources.protocol import Progress
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.admission import admit
+from mystocks_dagster.tasks.background_write import BackgroundWrite
 from mystocks_dagster.tasks.bars import store_days
 from mystocks_dagster.tasks.bars_result import bars_result
 from mystocks_dagster.tasks.findings import abbreviate, describe_findings
@@ -27,7 +27,7 @@ from mystocks_dagster.tasks.small_tables import LoadedTable, SmallTables
 
 _BARS = "daily_bars"
 #: Rows after which the days that were loaded are recorded.
-_ROWS_BETWEEN_RECORDS = 2_500_000
+_ROWS_BETWEEN_RECORDS = 5_000_000
 #: The tables of a whole market's past, in the order in which they are loaded within a year, and the estimated share of
 #: each in the work.
 TABLES_OF_THE_PAST = {_BARS: 8, "index_bars": 1, "etf_bars": 1}
@@ -70,9 +70,13 @@ def load_history(
         first = min(table.wanted[0] for table in missing.values())
         last = max(table.wanted[-1] for table in missing.values())
         actions = known_actions(lake, source.name, last)
-        stored = StoredSymbols(lake)
         past = source.history(list(missing), first, last, actions=actions, progress=reading, skip=complete)
-        with _Records(lake) as records, SmallTables(source.name, lake, records.record) as small:
+        with (
+            _Records(lake) as records,
+            SmallTables(source.name, lake, records.record) as small,
+            BackgroundWrite() as years,
+        ):
+            stored = OwnBars(lake, years.wait)
             for name, frame in past:
                 table = missing[name]
                 if not frame.height:
@@ -81,11 +85,11 @@ def load_history(
                 if "actions_known" in frame.columns and not table.without_actions:
                     table.without_actions = bool((~frame["actions_known"]).any())
                 if name == _BARS:
-                    _store(source, lake, table, frame, records, stored)
+                    _store(source, lake, table, frame, records, stored, years)
                 else:
                     small.take(table, frame, take_findings(source, name))
-                records.write_if_many()
                 _report(list(missing.values()), frame["date"][-1].year, writing)
+        _report(list(missing.values()), last.year, writing)
     results = [_result(table, source, lake, sessions) for table in tables.values()]
     return [*results, *_damaged_files(source), *_without_actions(tables.values())]
 
@@ -168,14 +172,21 @@ def _store(
     table: LoadedTable,
     frame: pl.DataFrame,
     records: _Records,
-    stored: StoredSymbols,
+    stored: OwnBars,
+    years: BackgroundWrite,
 ) -> None:
-    """Store the daily bars of one year."""
-    admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True)
+    """Store the daily bars of one year; the write goes on while the next year is prepared."""
+    admitted = admit(lake, source, frame, newest=table.wanted[-1], whole=True, stored=stored)
     counts = rows_by_day(admitted.rows["date"])
-    store_days(source, lake, admitted, counts, table.known, table.loaded, records.record, stored.among)
-    stored.add(distinct_symbols(admitted.rows))
-    table.loaded.rows |= counts
+
+    def write() -> None:
+        store_days(source, lake, admitted, counts, table.known, table.loaded, records.record, stored)
+        table.loaded.rows |= counts
+        records.write_if_many()
+
+    years.wait()
+    stored.add(admitted.rows)
+    years.begin(write)
 
 
 def _store_findings(source: CheckedSource, lake: Lake, table: LoadedTable) -> None:

@@ -1,9 +1,9 @@
 """Store the small tables of a market's past, index and ETF bars, in a thread beside the daily bars."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Self
 
 import polars as pl
@@ -14,6 +14,7 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.days_of_rows import rows_by_day
 from mystocks_dagster.sources.checked import RejectedRows
 from mystocks_dagster.tasks.admission import AdmissionResult
+from mystocks_dagster.tasks.background_write import BackgroundWrite
 from mystocks_dagster.tasks.bars import LoadedBars, partial_days
 from mystocks_dagster.tasks.known_days import KnownDays
 
@@ -71,17 +72,15 @@ class SmallTables:
         """
         self._source, self._lake, self._record = source, lake, record
         self._waiting: dict[str, _Waiting] = {}
-        self._pool = ThreadPoolExecutor(1)
-        self._writing: Future[None] | None = None
+        self._writing = BackgroundWrite()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._pool:
+        with self._writing:
             for name in list(self._waiting):
                 self._write(name)
-            self._finish()
 
     def take(self, table: LoadedTable, frame: pl.DataFrame, findings: RejectedRows) -> None:
         """Take the rows of one year, and what was found in them; write those of the table if they are many."""
@@ -93,14 +92,7 @@ class SmallTables:
             self._write(table.name)
 
     def _write(self, name: str) -> None:
-        self._finish()
-        self._writing = self._pool.submit(self._store, self._waiting.pop(name))
-
-    def _finish(self) -> None:
-        """Wait until the write before is done: more waiting rows would take memory."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+        self._writing.begin(partial(self._store, self._waiting.pop(name)))
 
     def _store(self, waiting: _Waiting) -> None:
         table, lake, findings = waiting.table, self._lake, waiting.findings

@@ -14,6 +14,7 @@ from itertools import groupby
 import numpy as np
 import polars as pl
 
+from mystocks_dagster.market.array_columns import array_column
 from mystocks_dagster.market.ex_right import previous_closes
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.sources.protocol import Progress
@@ -87,15 +88,17 @@ class Records:
         """Return the rows from `start` to `end`, sorted by symbol and date, with the declared columns of the table."""
         begins, counts = self._span(start, end)
         total = int(counts.sum())
-        rows = np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(total)
-        values = self.values[rows]
+        # Each member's records lie together: whole runs are copied, not single records.
+        runs = [slice(begin, begin + count) for begin, count in zip(begins.tolist(), counts.tolist(), strict=True)]
+        values = np.concatenate([self.values[run] for run in runs])
+        days = np.concatenate([self.days[run] for run in runs], dtype=np.int32)
         symbols = pl.Series([member.symbol for member in self.members], dtype=pl.String)
         columns = self._columns(values) | {
             "symbol": symbols.gather(np.repeat(np.arange(len(counts), dtype=np.uint32), counts)),
-            "date": pl.Series(self.days[rows].astype(np.int32)).cast(pl.Date),
+            "date": array_column("date", days, pl.Date),
             "actions_known": pl.repeat(self.actions_known, total, eager=True),
         }
-        columns["prev_close"] = self._previous(columns["close"].to_numpy(), rows, begins, counts)
+        columns["prev_close"] = self._previous(columns["close"].to_numpy(), begins, counts)
         declared = TABLES[self.table].dtypes.items()
         columns |= {
             name: pl.repeat(None, total, dtype=dtype, eager=True) for name, dtype in declared if name not in columns
@@ -133,37 +136,32 @@ class Records:
         prices = {"open": _OPEN, "high": _HIGH, "low": _LOW, "close": _CLOSE}
         volume, amount = _volumes(values), values.view(np.float32)[:, _AMOUNT].astype(np.float64)
         return {
-            **{name: pl.Series(values[:, at] / self.scale) for name, at in prices.items()},
-            "volume": pl.Series(volume),
-            "amount": pl.Series(amount),
+            **{name: array_column(name, values[:, at] / self.scale) for name, at in prices.items()},
+            "volume": array_column("volume", volume),
+            "amount": array_column("amount", amount),
             "suspended": pl.Series((volume == 0) & (amount == 0)),
         }
 
-    def _previous(self, closes: np.ndarray, rows: np.ndarray, begins: np.ndarray, counts: np.ndarray) -> pl.Series:
-        """Return the previous closes of ascending `rows` in CNY; null for the first record of a member.
+    def _previous(self, closes: np.ndarray, begins: np.ndarray, counts: np.ndarray) -> pl.Series:
+        """Return the previous closes of runs of records in CNY; null for the first record of a member.
 
         Args:
             closes: Their closes.
-            rows: The records, those of each member in one run.
             begins: The first record of each run.
             counts: The number of records of each run.
         """
         previous = np.empty_like(closes)
         previous[1:] = closes[:-1]
-        firsts, begins = (np.cumsum(counts) - counts)[counts > 0], begins[counts > 0]
-        previous[firsts] = self.values[np.maximum(begins, 1) - 1, _CLOSE] / self.scale
-        at, known = _positions(rows, self._event_rows)
-        previous[at] = self._event_closes[known]
-        series = pl.Series(previous)
-        unknown = firsts[np.isin(begins, self.starts[:-1])]
+        places = np.cumsum(counts) - counts
+        firsts = places[counts > 0]
+        previous[firsts] = self.values[np.maximum(begins[counts > 0], 1) - 1, _CLOSE] / self.scale
+        members = np.searchsorted(self.starts, self._event_rows, side="right") - 1
+        offsets = self._event_rows - begins[members]
+        inside = (offsets >= 0) & (offsets < counts[members])
+        previous[(places[members] + offsets)[inside]] = self._event_closes[inside]
+        series = array_column("prev_close", previous)
+        unknown = places[(counts > 0) & (begins == self.starts[:-1])]
         return series.scatter(unknown, None) if len(unknown) else series
-
-
-def _positions(rows: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions in `rows` of those of `wanted` that are there, and which of `wanted` these are."""
-    at = np.searchsorted(rows, wanted)
-    found = np.flatnonzero((at < len(rows)) & (rows.take(at, mode="clip") == wanted)) if len(rows) else at[:0]
-    return at[found], found
 
 
 def _volumes(values: np.ndarray) -> np.ndarray:
