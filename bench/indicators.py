@@ -2,7 +2,8 @@
 
 Only ratios can be compared between machines, so each line is a multiple of a rival in the same run: TA-Lib called
 symbol by symbol on one core for the calculation; polars that reads the same inputs and writes the same outputs as plain
-Parquet for the rebuild, and that reads the same columns for the signals; the rebuild for a new day.
+Parquet for the rebuild, and that reads the same columns for the signals; the rebuild for a new day. The second multiple
+is one of processor time: it says what a quiet machine would, also on one that others use.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 import psutil
@@ -68,16 +70,23 @@ class Peak:
         self._thread.join()
 
 
-def timed(label: str, work: Callable[[], object], rival: float | None = None, unit: str = "rival") -> float:
+class Spent(NamedTuple):
+    """Seconds, and seconds of all cores."""
+
+    seconds: float
+    busy: float
+
+
+def timed(label: str, work: Callable[[], object], rival: Spent | None = None, unit: str = "rival") -> Spent:
     with Peak() as peak:
         start, busy = time.perf_counter(), time.process_time()
         result = work()
         seconds, busy = time.perf_counter() - start, time.process_time() - busy
-    ratio = f"{seconds / rival:8.3f} x {unit}" if rival else ""
+    ratio = f"{seconds / rival.seconds:8.3f} x {unit} ({busy / rival.busy:.3f} x its cores)" if rival else ""
     summary = f"  {sum(result.rows.values()):,} rows" if isinstance(result, TaskResult) else ""
     memory = f"{peak.bytes / 2**30:6.2f} GB"
     print(f"{label:<52}{seconds:8.2f} s {busy:8.2f} s of cores {memory}{ratio}{summary}", flush=True)
-    return seconds
+    return Spent(seconds, busy)
 
 
 def main() -> None:
@@ -119,8 +128,11 @@ def calculation(folder: str) -> None:
     for name in ("high", "low", "close"):
         assert bars[name].n_chunks() == 1
     unit = timed("rival: TA-Lib, symbol by symbol", lambda: with_talib(bars))
-    ours = min(timed("calculation of all symbols", lambda: indicator_table(bars, INDICATORS)) for _ in range(3))
-    print(f"{'TA-Lib / calculation':<52}{unit / ours:8.2f} x")
+    runs = [timed("calculation of all symbols", lambda: indicator_table(bars, INDICATORS)) for _ in range(3)]
+    print(f"{'TA-Lib / calculation':<52}{unit.seconds / min(run.seconds for run in runs):8.2f} x")
+    cores = os.cpu_count() or 1
+    of_cores = unit.busy / min(run.busy for run in runs) * cores
+    print(f"{f'the same by processor time, on {cores} cores':<52}{of_cores:8.2f} x")
 
 
 def tasks(folder: str, days: list[date]) -> None:
@@ -164,7 +176,7 @@ def tasks(folder: str, days: list[date]) -> None:
     timed("indicators: after compaction", indicators, first, "first run")
 
 
-def plain_time(lake: Lake, folder: str) -> float:
+def plain_time(lake: Lake, folder: str) -> Spent:
     """Time polars that reads the inputs and writes the outputs as one Parquet file for each period."""
     outputs = {period: lake.read(f"indicators_{period}") for period in _PERIODS}
     size = sum(frame.estimated_size() for frame in outputs.values())

@@ -288,13 +288,18 @@ def _selected(
     *,
     partitioned: bool,
 ) -> pl.LazyFrame:
-    """Keep the rows of those symbols and days; a condition on the partition column lets whole files be skipped."""
+    """Keep the rows of those symbols and days; a condition on the partition column lets whole files be skipped.
+
+    Where the days begin or end with a year, no further condition compares rows.
+    """
     if symbols is not None:
         frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
     if start is not None:
-        frame = frame.filter(pl.col(date_column(schema)) >= start)
         frame = frame.filter(pl.col(YEAR) >= start.year) if partitioned else frame
+        if not partitioned or (start.month, start.day) != (1, 1):
+            frame = frame.filter(pl.col(date_column(schema)) >= start)
     if end is not None:
-        frame = frame.filter(pl.col(date_column(schema)) <= end)
         frame = frame.filter(pl.col(YEAR) <= end.year) if partitioned else frame
+        if not partitioned or (end.month, end.day) != (12, 31):
+            frame = frame.filter(pl.col(date_column(schema)) <= end)
     return frame

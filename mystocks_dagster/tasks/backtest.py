@@ -25,6 +25,7 @@ from mystocks_dagster.market.backtesting.engine import BacktestResult, backtest
 from mystocks_dagster.market.backtesting.figures import Figures, measure
 from mystocks_dagster.tasks.backtest_inputs import (
     Inputs,
+    describe_no_signals,
     read_benchmark,
     read_inputs,
     read_signals,
@@ -88,6 +89,8 @@ def _message(
     params: BacktestParams, outcome: BacktestResult, figures: Figures, survived: float | None, inputs: Inputs
 ) -> str:
     first, last = outcome.balances[0].date, outcome.balances[-1].date
+    if inputs.signals.is_empty():
+        return f"{describe_no_signals(params.label, [first, last])} {describe_doubts(inputs.doubts)}".strip()
     measured, compared = figures.performance, figures.comparison
     parts = [f"{params.label} from {first} to {last}: {measured.total_return:+.2%}"]
     if compared:

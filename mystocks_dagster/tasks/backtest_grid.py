@@ -22,7 +22,14 @@ from mystocks_dagster.strategies.choices import Choice
 from mystocks_dagster.strategies.evaluation import signals_of
 from mystocks_dagster.tasks.backtest import FORMULAS, READS
 from mystocks_dagster.tasks.backtest_grid_params import GridParams
-from mystocks_dagster.tasks.backtest_inputs import Inputs, read_benchmark, read_inputs, read_signals, trading_days
+from mystocks_dagster.tasks.backtest_inputs import (
+    Inputs,
+    describe_no_signals,
+    read_benchmark,
+    read_inputs,
+    read_signals,
+    trading_days,
+)
 from mystocks_dagster.tasks.backtest_params import TERMS
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.short_history import describe_short_history
@@ -171,16 +178,18 @@ def _rows(params: GridParams, runs: Sequence[_Run], days: Sequence[date]) -> pl.
 def _result(params: GridParams, runs: Sequence[_Run], inputs: Inputs, name: str, rows: int) -> TaskResult:
     points, tests = params.points, [item for item in runs if item.phase == "test"]
     tried = ", ".join(params.strategy_ids)
-    if tests:
+    if inputs.signals.is_empty():
+        text = describe_no_signals(tried, inputs.market.days)
+    elif tests:
         gained = math.prod(1 + item.figures["total_return"] for item in tests) - 1
-        text = f"{tried}, walk-forward in {len(tests)} windows: {gained:+.2%} on days not seen before"
+        text = f"{tried}, walk-forward in {len(tests)} windows: {gained:+.2%} on days not seen before."
     else:
         best = next(item for item in runs if item.chosen)
         text = f"{tried}, best of {len(points):,} by {params.metric}: {points[best.number - 1]} with "
-        text += f"{best.figures['total_return']:+.2%}"
+        text += f"{best.figures['total_return']:+.2%}."
     return TaskResult(
         status="partial_success" if inputs.doubts else "success",
-        message=f"{text}. {describe_doubts(inputs.doubts)}".strip(),
+        message=f"{text} {describe_doubts(inputs.doubts)}".strip(),
         rows={"backtest_grids": rows},
         failed_items=tuple(doubt.symbol for doubt in inputs.doubts),
         metadata={"grid_id": name, "combinations": len(points), "backtests": len(runs)},

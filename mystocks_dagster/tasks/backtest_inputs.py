@@ -69,6 +69,11 @@ def read_signals(lake: Lake, strategies: Collection[str], days: Sequence[date]) 
     return stored.filter(pl.col("date").is_between(days[0], days[-1]))
 
 
+def describe_no_signals(strategies: str, days: Sequence[date]) -> str:
+    """Return a sentence instead of a result that nothing was traded for."""
+    return f"{strategies} from {days[0]} to {days[-1]}: there were no signals to trade."
+
+
 def read_inputs(lake: Lake, signals: pl.DataFrame, days: Sequence[date]) -> Inputs:
     """Read the market of the symbols with a signal, and leave out what an unknown ratio makes unknown."""
     symbols = signals["symbol"].unique().sort().to_list()

@@ -97,6 +97,16 @@ def test_reads_filter_by_symbol_and_by_both_days_inclusive(filled):
     assert filled.read("daily_bars", symbols=[]).is_empty()
 
 
+def test_a_calendar_year_has_its_days_and_none_of_the_next_one(filled):
+    def days(start: date | None, end: date | None) -> list[date]:
+        return sorted(set(filled.read("daily_bars", start=start, end=end)["date"]))
+
+    assert days(date(2024, 1, 1), DEC31) == days(None, DEC31) == [DEC31]
+    assert days(date(2025, 1, 1), date(2025, 12, 31)) == days(date(2025, 1, 1), None) == [JAN2, JAN3]
+    assert days(date(2025, 1, 1), JAN2) == [JAN2]
+    assert days(DEC31, date(2025, 12, 31)) == [DEC31, JAN2, JAN3]
+
+
 def test_a_years_files_are_not_opened_for_another_year(filled, tmp_path):
     for file in (tmp_path / "lake" / "daily_bars" / "year=2025").glob("*.parquet"):
         file.unlink()

@@ -109,7 +109,8 @@ def test_a_window_takes_its_own_days_and_signals_only(computing, lake, market):
 
 
 def test_a_window_without_signals_leaves_the_capital_alone(computing, lake, market):
-    trade(computing, start_date="2025-03-06")
+    result = trade(computing, start_date="2025-03-06")
+    assert result.message == "ma_crossover from 2025-03-06 to 2025-03-07: there were no signals to trade."
     assert lake.read("backtest_equity")["equity"].to_list() == [100_000.0] * 2
     assert lake.read("backtest_trades").is_empty()
 

@@ -67,7 +67,18 @@ def test_a_grid_of_a_strategy_with_too_few_bars_says_so(computing, lake, alterna
     calculate_technical_indicators(IndicatorParams(), computing)
     params = GridParams(strategy_id="kdj_overbought", grid={"overbought": [70, 80]}, processes=1)
     result = run_backtest_grid(params, computing)
-    assert result.message.endswith("kdj_overbought has no signals: fewer than 9 bars.")
+    assert result.message == (
+        f"kdj_overbought from {weekdays[0]} to {weekdays[2]}: there were no signals to trade. "
+        "kdj_overbought has no signals: fewer than 9 bars."
+    )
+
+
+def test_a_walk_forward_without_signals_says_so_and_no_return(computing, lake, alternating_market, weekdays):
+    lake.replace_all("signals", lake.read("signals").filter(pl.col("date") <= weekdays[0]))
+    grid = {"max_positions": [1, 2]}
+    params = GridParams(grid=grid, train_days=60, test_days=45, processes=1, start_date=f"{weekdays[1]}")
+    result = run_backtest_grid(params, computing)
+    assert result.message == f"ma_crossover from {weekdays[1]} to {weekdays[-1]}: there were no signals to trade."
 
 
 def test_a_grid_compares_several_strategies(computing, lake, alternating_market):

@@ -89,7 +89,6 @@ _FUNCTIONS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("ROUND2", "xn", _finite(_rounded)),
     ("SIGN", "x", _finite(np.sign)),
     ("ISVALID", "x", lambda x: ~np.isnan(numbers(x))),
-    ("DRAWNULL", "x", lambda x: np.full(np.shape(x), np.nan)),
     ("BETWEEN", "xxx", _between),
     ("RANGE", "xxx", _inside),
     ("YEAR", "x", _year),

@@ -15,19 +15,21 @@ Values = np.ndarray | float
 
 
 @compiled
-def _quotients(x, y):
-    out = np.empty(len(x))
+def _quotients(x, y, out):
     for i in range(len(x)):
         out[i] = x[i] / y[i] if y[i] != 0.0 else np.nan
-    return out
 
 
-def divide(x: Values, y: Values) -> Any:
+def divide(x: Values, y: Values, out: np.ndarray | None = None) -> Any:
     """Return x / y; no value where y is 0."""
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
-        return _quotients(x, y)
+        out = np.empty(len(x)) if out is None else out
+        _quotients(x, y, out)
+        return out
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(np.equal(y, 0), np.nan, np.divide(x, y)) if np.any(np.equal(y, 0)) else np.divide(x, y)
+        quotients = np.divide(x, y, out=out)
+    none = np.equal(y, 0)
+    return np.where(none, np.nan, quotients) if np.any(none) else quotients
 
 
 def truth(x: Values) -> np.ndarray:
@@ -36,24 +38,29 @@ def truth(x: Values) -> np.ndarray:
     return values if values.dtype == bool else (values != 0) & ~np.isnan(values)
 
 
-def _both(x: Values, y: Values) -> np.ndarray:
-    return truth(x) & truth(y)
+def _of_conditions(function: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*values: Values, out: np.ndarray | None = None) -> Any:
+        return function(*(truth(value) for value in values), out=out)
+
+    return run
 
 
-def _either(x: Values, y: Values) -> np.ndarray:
-    return truth(x) | truth(y)
+def _chosen(condition: Values, x: Values, y: Values, out: np.ndarray | None = None) -> np.ndarray:
+    if out is None:
+        return np.where(truth(condition), x, y)
+    np.copyto(out, y)
+    np.copyto(out, x, where=truth(condition))
+    return out
 
 
-def _negated(x: Values) -> np.ndarray:
-    return ~truth(x)
+def _nothing(x: Values, out: np.ndarray | None = None) -> np.ndarray:
+    out = np.empty(np.shape(x)) if out is None else out
+    out[...] = np.nan
+    return out
 
 
-def _chosen(condition: Values, x: Values, y: Values) -> np.ndarray:
-    return np.where(truth(condition), x, y)
-
-
-def _negative(x: Values) -> np.ndarray:
-    return np.negative(numbers(x))
+def _different(x: Values, y: Values) -> np.ndarray:
+    return np.less(x, y) | np.greater(x, y)
 
 
 def numbers(x: Values) -> Any:
@@ -62,35 +69,39 @@ def numbers(x: Values) -> Any:
 
 
 def _of_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
-    def run(*values: Values) -> Any:
-        return function(*(numbers(value) for value in values))
+    def run(*values: Values, out: np.ndarray | None = None) -> Any:
+        return function(*(numbers(value) for value in values), out=out)
 
     return run
 
 
-def _elementwise(name: str, kinds: str, run: Callable[..., Any]) -> Primitive:
-    return Primitive(name, kinds, run, elementwise=True)
+def _number(name: str, kinds: str, run: Callable[..., Any]) -> Primitive:
+    return Primitive(name, kinds, run, elementwise=True, result=float)
+
+
+def _condition(name: str, kinds: str, run: Callable[..., Any]) -> Primitive:
+    return Primitive(name, kinds, run, elementwise=True, result=bool)
 
 
 #: Operators and functions; the operators have the names that the parser gives them.
 PRIMITIVES = (
-    _elementwise("+", "xx", _of_numbers(np.add)),
-    _elementwise("-", "xx", _of_numbers(np.subtract)),
-    _elementwise("*", "xx", _of_numbers(np.multiply)),
-    _elementwise("/", "xx", _of_numbers(divide)),
-    _elementwise(">", "xx", np.greater),
-    _elementwise("<", "xx", np.less),
-    _elementwise(">=", "xx", np.greater_equal),
-    _elementwise("<=", "xx", np.less_equal),
-    _elementwise("=", "xx", np.equal),
-    _elementwise("<>", "xx", lambda x, y: np.less(x, y) | np.greater(x, y)),
-    _elementwise("AND", "xx", _both),
-    _elementwise("OR", "xx", _either),
-    _elementwise("NOT", "x", _negated),
-    _elementwise("NEGATE", "x", _negative),
-    _elementwise("DRAWNULL", "x", lambda x: np.full(np.shape(x), np.nan)),
-    _elementwise("IF", "xxx", _chosen),
-    _elementwise("MAX", "xx", _of_numbers(np.maximum)),
-    _elementwise("MIN", "xx", _of_numbers(np.minimum)),
-    _elementwise("ABS", "x", _of_numbers(np.absolute)),
+    _number("+", "xx", _of_numbers(np.add)),
+    _number("-", "xx", _of_numbers(np.subtract)),
+    _number("*", "xx", _of_numbers(np.multiply)),
+    _number("/", "xx", _of_numbers(divide)),
+    _condition(">", "xx", np.greater),
+    _condition("<", "xx", np.less),
+    _condition(">=", "xx", np.greater_equal),
+    _condition("<=", "xx", np.less_equal),
+    _condition("=", "xx", np.equal),
+    Primitive("<>", "xx", _different, elementwise=True),
+    _condition("AND", "xx", _of_conditions(np.logical_and)),
+    _condition("OR", "xx", _of_conditions(np.logical_or)),
+    _condition("NOT", "x", _of_conditions(np.logical_not)),
+    _number("NEGATE", "x", _of_numbers(np.negative)),
+    _number("DRAWNULL", "x", _nothing),
+    _number("IF", "xxx", _chosen),
+    _number("MAX", "xx", _of_numbers(np.maximum)),
+    _number("MIN", "xx", _of_numbers(np.minimum)),
+    _number("ABS", "x", _of_numbers(np.absolute)),
 )

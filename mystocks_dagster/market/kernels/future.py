@@ -10,12 +10,15 @@ import numpy as np
 
 from mystocks_dagster.market.kernels.compiler import compiled
 from mystocks_dagster.market.kernels.conditions import PRIMITIVES as CONDITIONS
+from mystocks_dagster.market.kernels.extremes import PRIMITIVES as EXTREMES
 from mystocks_dagster.market.kernels.primitive import Primitive
 from mystocks_dagster.market.kernels.recursions import PRIMITIVES as RECURSIONS
 from mystocks_dagster.market.kernels.windows import PRIMITIVES as WINDOWS
 
 _BACKWARD = {
-    primitive.name: primitive for primitive in (*CONDITIONS, *RECURSIONS, *WINDOWS) if "xx" not in primitive.kinds
+    primitive.name: primitive
+    for primitive in (*CONDITIONS, *EXTREMES, *RECURSIONS, *WINDOWS)
+    if "xx" not in primitive.kinds
 }
 
 

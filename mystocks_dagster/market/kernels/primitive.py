@@ -25,6 +25,8 @@ class Primitive:
             from arrays and floats to an array.
         state_size: The size of a symbol's state.
         elementwise: Whether each row depends on the same row of the arguments only.
+        result: With `elementwise`, the kind of array into which `run(..., out=array)` writes. None: it returns an
+            array of its own, and never an argument.
     """
 
     name: str
@@ -32,3 +34,4 @@ class Primitive:
     run: Callable[..., Any]
     state_size: StateSize = stateless
     elementwise: bool = False
+    result: type | None = None

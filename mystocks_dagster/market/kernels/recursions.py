@@ -34,13 +34,10 @@ def _follow(values, weight, y, out):
 
 
 @compiled
-def _all_known(x, begins, rows):
-    """Return whether none of the next values of some symbols is NaN."""
+def _all_known(values):
     unknown = 0
-    for begin in begins:
-        values = x[begin : begin + rows]
-        for i in range(rows):
-            unknown += values[i] != values[i]
+    for i in range(len(values)):
+        unknown += values[i] != values[i]
     return unknown == 0
 
 
@@ -68,25 +65,80 @@ def _follow_eight(x, begins, rows, weight, last, out):
 
 
 @compiled
-def _smoothed(offsets, x, weight, state, out):
-    """Y = y' + weight (x - y'), starting with the first x: a constant x stays exactly what it is."""
-    symbols = len(offsets) - 1
-    last, begins = np.empty(symbols), np.empty(symbols, np.int64)
-    for s in range(symbols):
+def _next_symbol(offsets, x, weight, begins, last, out, first):
+    """Return the first symbol from `first` on that has rows left and no NaN among them; smooth those with a NaN."""
+    s = first
+    while s < len(begins):
+        rest = slice(begins[s], offsets[s + 1])
+        if _all_known(x[rest]):
+            if rest.stop > rest.start:
+                return s
+        else:
+            last[s] = _follow(x[rest], weight, last[s], out[rest])
+        s += 1
+    return s
+
+
+@compiled
+def _first_values(offsets, x, state, begins, last, out):
+    """Put the row after the first value of each symbol into `begins`, and its y into `last`."""
+    for s in range(len(begins)):
         start, end = offsets[s], offsets[s + 1]
         before = state[s, 1] if state[s, 0] > 0 else np.nan
         skipped, last[s] = _first_value(x[start:end], before, out[start:end])
         begins[s] = start + skipped
-    for s in range(0, symbols - 7, 8):
-        rows = (offsets[s + 1 : s + 9] - begins[s : s + 8]).min()
-        if rows > 0 and _all_known(x, begins[s : s + 8], rows):
-            _follow_eight(x, begins[s : s + 8], rows, weight, last[s : s + 8], out)
-            begins[s : s + 8] += rows
+
+
+@compiled
+def _refill(offsets, x, weight, begins, last, lanes, following, out):
+    """Put symbols in place of those that have ended, or -1 if none is left; return the one that follows."""
+    for lane in range(len(lanes)):
+        s = lanes[lane]
+        if s < 0 or begins[s] == offsets[s + 1]:
+            s = _next_symbol(offsets, x, weight, begins, last, out, following)
+            lanes[lane] = s if s < len(begins) else -1
+            following = min(s + 1, len(begins))
+    return following
+
+
+@compiled
+def _shared_rows(offsets, begins, lanes):
+    """Return the number of rows that all symbols of the lanes still have, and one of these symbols, or -1."""
+    rows, some = -1, -1
+    for s in lanes:
+        if s >= 0:
+            left = offsets[s + 1] - begins[s]
+            rows, some = left if some < 0 else min(rows, left), s
+    return rows, some
+
+
+@compiled
+def _smoothed(offsets, x, weight, state, out):
+    """Y = y' + weight (x - y'), starting with the first x: a constant x stays exactly what it is.
+
+    Eight symbols are smoothed together. Where one ends, the next one takes its place.
+    """
+    symbols = len(offsets) - 1
+    begins, last = np.empty(symbols, np.int64), np.empty(symbols)
+    _first_values(offsets, x, state, begins, last, out)
+    lanes, places, values = np.full(8, -1), np.empty(8, np.int64), np.empty(8)
+    following = _refill(offsets, x, weight, begins, last, lanes, 0, out)
+    rows, some = _shared_rows(offsets, begins, lanes)
+    while some >= 0:
+        for lane in range(8):
+            # When fewer than eight are left, one of them is computed several times, each time to the same result.
+            s = lanes[lane] if lanes[lane] >= 0 else some
+            places[lane], values[lane] = begins[s], last[s]
+        _follow_eight(x, places, rows, weight, values, out)
+        for lane in range(8):
+            s = lanes[lane]
+            if s >= 0:
+                begins[s], last[s] = begins[s] + rows, values[lane]
+        following = _refill(offsets, x, weight, begins, last, lanes, following, out)
+        rows, some = _shared_rows(offsets, begins, lanes)
     for s in range(symbols):
-        rest = slice(begins[s], offsets[s + 1])
-        y = _follow(x[rest], weight, last[s], out[rest])
-        if y == y:
-            state[s, 0], state[s, 1] = 1.0, y
+        if last[s] == last[s]:
+            state[s, 0], state[s, 1] = 1.0, last[s]
 
 
 @compiled
@@ -127,12 +179,14 @@ def _cross(offsets, x, y, state, out):
 def _bars_count(offsets, x, state, out):
     """Rows from the first value of x to this one, both counted."""
     for s in range(len(offsets) - 1):
-        rows = state[s, 0]
-        for i in range(offsets[s], offsets[s + 1]):
-            if rows > 0 or x[i] == x[i]:
-                rows += 1.0
-            out[i] = rows if rows > 0 else np.nan
-        state[s, 0] = rows
+        rows, i, end = state[s, 0], offsets[s], offsets[s + 1]
+        while i < end and rows == 0 and x[i] != x[i]:
+            out[i] = np.nan
+            i += 1
+        rest = out[i:end]
+        for k in range(len(rest)):
+            rest[k] = rows + (k + 1.0)
+        state[s, 0] = rows + len(rest)
 
 
 PRIMITIVES = (

@@ -1,7 +1,6 @@
 """Primitives over a window of the last `n` rows.
 
-Averages, sums, counts and deviations have no value until the window is full, nor while it holds a NaN; the highest and
-lowest value are of the values that there are.
+Averages, sums, counts and deviations have no value until the window is full, nor while it holds a NaN.
 
 A window's value depends on its rows only, whatever was computed before: sums are added in pairs, pairs of pairs and so
 on, which the processor does for several rows at a time, takes a number of steps that grows with the logarithm of `n`,
@@ -49,6 +48,29 @@ def longest(offsets):
     return rows
 
 
+# The windows of most tiles are read where the rows are; only those of a symbol's first rows reach back into its state.
+
+
+@compiled
+def load_first(values, keep, state, buffer):
+    """Lay the values before the rows, and as many rows as the first windows need, end to end."""
+    load(values[: keep + TILE], keep, state, buffer)
+
+
+@compiled
+def reaching(values, keep, buffer, first, last):
+    """Return the rows from `first` to `last` with the `keep` values before them."""
+    return buffer[first : last + keep] if first < keep else values[first - keep : last]
+
+
+@compiled
+def store_tail(values, keep, state, buffer):
+    """Keep the last `keep` values and the number of rows for the next call."""
+    rows = len(values)
+    state[0] += rows
+    state[1 : 1 + keep] = buffer[rows : rows + keep] if rows < keep else values[rows - keep :]
+
+
 # Loops run over slices with a plain index: numba makes loops with `a[i + k]` four times as slow, because it must
 # allow for negative positions.
 
@@ -64,38 +86,79 @@ def _pairs(values, width, out):
 
 
 @compiled
-def _window_sums(values, n, scratch, out):
-    """Put the sum of each n values into `out`; sums of 1, 2, 4, 8... values are made, and added as n needs them."""
-    rows, doubled, turn = len(out), values, 0
-    width, done = 1, 0
+def _other(one, another):
+    """Return which of three places is neither of two."""
+    for place in range(3):
+        if place not in (one, another):
+            return place
+    return -1
+
+
+@compiled
+def _add(first, second, divisor, out):
+    """Put (first + second) / divisor into `out`, which is none of them."""
+    rows = len(out)
+    left, right = first[:rows], second[:rows]
+    if divisor == 1.0:
+        for i in range(rows):
+            out[i] = left[i] + right[i]
+    else:
+        for i in range(rows):
+            out[i] = (left[i] + right[i]) / divisor
+
+
+@compiled
+def _add_to(out, part, divisor):
+    rows = len(out)
+    added = part[:rows]
+    if divisor == 1.0:
+        for i in range(rows):
+            out[i] += added[i]
+    else:
+        for i in range(rows):
+            out[i] = (out[i] + added[i]) / divisor
+
+
+@compiled
+def _window_sums(values, n, divisor, scratch, out):
+    """Put the sum of each n values, by `divisor`, into `out`.
+
+    Sums of 1, 2, 4, 8... values are made, and added as n needs them.
+    """
+    doubled, first = values, values
+    here, kept, width, done = -1, -1, 1, 0
     while True:
         if n & width:
-            part = doubled[done : done + rows]
-            for i in range(rows):
-                out[i] = out[i] + part[i] if done else part[i]
+            last = divisor if done + width == n else 1.0
+            if done == 0 and width < n:
+                first, kept = doubled, here
+            elif done == 0:
+                for i in range(len(out)):
+                    out[i] = doubled[i] / divisor
+            elif done & (done - 1) == 0:
+                _add(first, doubled[done:], last, out)
+                kept = -1
+            else:
+                _add_to(out, doubled[done:], last)
             done += width
         if done == n:
             return
-        doubled = _pairs(doubled, width, scratch[turn])
+        here = _other(here, kept)
+        doubled = _pairs(doubled, width, scratch[here])
         width *= 2
-        turn = 1 - turn
 
 
 @compiled
 def _sums(offsets, x, n, divisor, state, out):
     keep = n - 1
-    buffer, scratch = np.empty(longest(offsets) + keep), np.empty((2, TILE + keep))
+    buffer, scratch = np.empty(2 * keep + TILE), np.empty((3, TILE + keep))
     for s in range(len(offsets) - 1):
-        start, end = offsets[s], offsets[s + 1]
-        load(x[start:end], keep, state[s], buffer)
-        for first in range(0, end - start, TILE):
-            last = min(first + TILE, end - start)
-            results = out[start + first : start + last]
-            _window_sums(buffer[first : last + keep], n, scratch, results)
-            if divisor != 1.0:
-                for i in range(last - first):
-                    results[i] /= divisor
-        store(end - start, keep, state[s], buffer)
+        values, results = x[offsets[s] : offsets[s + 1]], out[offsets[s] : offsets[s + 1]]
+        load_first(values, keep, state[s], buffer)
+        for first in range(0, len(values), TILE):
+            last = min(first + TILE, len(values))
+            _window_sums(reaching(values, keep, buffer, first, last), n, divisor, scratch, results[first:last])
+        store_tail(values, keep, state[s], buffer)
 
 
 @compiled
@@ -165,18 +228,18 @@ def _deviations(values, n, freedom, scratch, out):
 @compiled
 def _deviation(offsets, x, n, freedom, state, out):
     keep = n - 1
-    buffer, scratch = np.empty(longest(offsets) + keep), np.empty((2, TILE))
+    buffer, scratch = np.empty(2 * keep + TILE), np.empty((2, TILE))
     for s in range(len(offsets) - 1):
-        start, end = offsets[s], offsets[s + 1]
-        load(x[start:end], keep, state[s], buffer)
-        for first in range(0, end - start, TILE):
-            last = min(first + TILE, end - start)
-            results = out[start + first : start + last]
+        values, results = x[offsets[s] : offsets[s + 1]], out[offsets[s] : offsets[s + 1]]
+        load_first(values, keep, state[s], buffer)
+        for first in range(0, len(values), TILE):
+            last = min(first + TILE, len(values))
             if n > freedom:
-                _deviations(buffer[first : last + keep], n, freedom, scratch, results)
+                reached = reaching(values, keep, buffer, first, last)
+                _deviations(reached, n, freedom, scratch, results[first:last])
             else:
-                results[:] = np.nan
-        store(end - start, keep, state[s], buffer)
+                results[first:last] = np.nan
+        store_tail(values, keep, state[s], buffer)
 
 
 @compiled
@@ -190,92 +253,16 @@ def _stdp(offsets, x, n, state, out):
 
 
 @compiled
-def _higher(first, last):
-    """Return the larger value; a NaN only if both are."""
-    return last if last > first or first != first else first
-
-
-@compiled
-def _higher_pairs(values, width, out):
-    """Put the larger of values[i] and values[i + width] into `out`; return the part of `out` that is filled."""
-    rows = len(values) - width
-    left, right, filled = values[:rows], values[width:], out[:rows]
-    for i in range(rows):
-        filled[i] = _higher(left[i], right[i])
-    return filled
-
-
-@compiled
-def _window_highs(values, n, scratch, out):
-    """Put the largest of each n values into `out`: of two windows of a power of two that overlap."""
-    doubled, turn, width = values, 0, 1
-    while 2 * width <= n:
-        doubled = _higher_pairs(doubled, width, scratch[turn])
-        width *= 2
-        turn = 1 - turn
-    if n > width:
-        _higher_pairs(doubled, n - width, out)
-    else:
-        out[:] = doubled[: len(out)]
-
-
-@compiled
-def _extremes(offsets, x, n, sign, state, out):
-    keep = n - 1
-    buffer, scratch = np.empty(longest(offsets) + keep), np.empty((2, TILE + keep))
-    for s in range(len(offsets) - 1):
-        start, end = offsets[s], offsets[s + 1]
-        load(x[start:end], keep, state[s], buffer)
-        store(end - start, keep, state[s], buffer)
-        for i in range(end - start + keep):
-            buffer[i] *= sign
-        for first in range(0, end - start, TILE):
-            last = min(first + TILE, end - start)
-            _window_highs(buffer[first : last + keep], n, scratch, out[start + first : start + last])
-        for i in range(start, end):
-            out[i] *= sign
-
-
-@compiled
-def _extremes_so_far(offsets, x, sign, state, out):
-    for s in range(len(offsets) - 1):
-        known, extreme = state[s, 0] > 0, state[s, 1]
-        for i in range(offsets[s], offsets[s + 1]):
-            if x[i] == x[i] and (not known or sign * x[i] > sign * extreme):
-                known, extreme = True, x[i]
-            out[i] = extreme if known else np.nan
-        state[s, 0], state[s, 1] = 1.0 if known else 0.0, extreme
-
-
-@compiled
-def _hhv(offsets, x, n, state, out):
-    if n < 1:
-        _extremes_so_far(offsets, x, 1.0, state, out)
-    else:
-        _extremes(offsets, x, int(n), 1.0, state, out)
-
-
-@compiled
-def _llv(offsets, x, n, state, out):
-    if n < 1:
-        _extremes_so_far(offsets, x, -1.0, state, out)
-    else:
-        _extremes(offsets, x, int(n), -1.0, state, out)
-
-
-@compiled
 def _ref(offsets, x, n, state, out):
     keep = int(n)
-    buffer = np.empty(longest(offsets) + keep)
+    buffer = np.empty(2 * keep + TILE)
     for s in range(len(offsets) - 1):
-        start, end = offsets[s], offsets[s + 1]
-        load(x[start:end], keep, state[s], buffer)
-        out[start:end] = buffer[: end - start]
-        store(end - start, keep, state[s], buffer)
-
-
-def _or_extreme(n: float) -> int:
-    return max(tail_size(n), 2)
+        values, results = x[offsets[s] : offsets[s + 1]], out[offsets[s] : offsets[s + 1]]
+        load_first(values, keep, state[s], buffer)
+        some = min(keep, len(values))
+        results[:some] = buffer[:some]
+        results[some:] = values[: len(values) - some]
+        store_tail(values, keep, state[s], buffer)
 
 
 PRIMITIVES = (
@@ -284,7 +271,5 @@ PRIMITIVES = (
     Primitive("COUNT", "xn", _count, tail_size),
     Primitive("STD", "xn", _std, tail_size),
     Primitive("STDP", "xn", _stdp, tail_size),
-    Primitive("HHV", "xn", _hhv, _or_extreme),
-    Primitive("LLV", "xn", _llv, _or_extreme),
     Primitive("REF", "xn", _ref, lambda n: int(n) + 1),
 )

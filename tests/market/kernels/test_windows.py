@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from support.kernels import LENGTHS, in_pieces, run, series
 
-from mystocks_dagster.market.kernels.windows import PRIMITIVES, TILE
+from mystocks_dagster.market.kernels import extremes, windows
+from mystocks_dagster.market.kernels.windows import TILE
 
 pytestmark = pytest.mark.slow
 
-BY_NAME = {primitive.name: primitive for primitive in PRIMITIVES}
+BY_NAME = {primitive.name: primitive for primitive in (*windows.PRIMITIVES, *extremes.PRIMITIVES)}
 BY_PANDAS = {
     "MA": lambda x, n: x.rolling(n).mean(),
     "SUM": lambda x, n: x.rolling(n).sum(),
