@@ -31,7 +31,8 @@ _STACKED = """() => {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const text = node.data.trim();
-    if (text.length < 2 || !node.parentElement.checkVisibility() || node.parentElement.closest('option')) continue;
+    const shown = node.parentElement.checkVisibility() && !node.parentElement.closest('option, .sr, .skip');
+    if (text.length < 2 || !shown) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
     const lines = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));

@@ -62,6 +62,7 @@ class MarketDay:
         outflows: Stocks with the largest net sales of large orders.
         longhubang: Stocks on the 龙虎榜 with `reason` and `net_amount` (CNY).
         signals: Rows with `strategy`, `side`, `symbol`, `name` and `detail`.
+        screens: Rows with `screen`, `passed`, `screened`, `formula` and `stocks`: those with the largest turnover.
     """
 
     day: date
@@ -78,6 +79,7 @@ class MarketDay:
     outflows: Sequence[dict[str, Any]] = field(default=())
     longhubang: Sequence[dict[str, Any]] = field(default=())
     signals: Sequence[dict[str, Any]] = field(default=())
+    screens: Sequence[dict[str, Any]] = field(default=())
 
 
 def market_day(lake: Lake, day: date | None = None) -> MarketDay | None:
@@ -115,6 +117,7 @@ def market_day(lake: Lake, day: date | None = None) -> MarketDay | None:
         outflows=flows.filter(pl.col("main_net") < 0).head(LEADERS).to_dicts(),
         longhubang=_longhubang(lake, chosen),
         signals=_signals(lake, stocks, chosen),
+        screens=_screens(lake, stocks, chosen),
     )
 
 
@@ -206,6 +209,17 @@ def _signals(lake: Lake, stocks: pl.DataFrame, day: date) -> list[dict[str, Any]
     rows = _rows_of_day(lake, "signals", ["strategy", "side", "symbol", "detail"], day)
     named = rows.join(stocks.select("symbol", "name", "close", "change_pct", "amount"), on="symbol", how="left")
     return named.sort("strategy", "side", "amount", descending=[False, False, True], nulls_last=True).to_dicts()
+
+
+def _screens(lake: Lake, stocks: pl.DataFrame, day: date) -> list[dict[str, Any]]:
+    runs = _rows_of_day(lake, "screen_runs", ["screen", "passed", "screened", "formula"], day).sort("screen")
+    passed = _rows_of_day(lake, "screens", ["screen", "symbol"], day)
+    named = passed.join(stocks.select("symbol", "name", "change_pct", "amount"), on="symbol", how="left")
+    ordered = named.sort("amount", descending=True, nulls_last=True)
+    return [
+        {**run, "stocks": ordered.filter(pl.col("screen") == run["screen"]).head(LEADERS).to_dicts()}
+        for run in runs.to_dicts()
+    ]
 
 
 def _rows_of_day(lake: Lake, table: str, columns: Sequence[str], day: date) -> pl.DataFrame:

@@ -39,7 +39,7 @@ def test_english_readers_get_english(browser: TestClient) -> None:
 def test_a_day_without_bars_names_the_nearest_ones(browser: TestClient) -> None:
     answer = browser.get("/market?day=2026-11-21")
     assert answer.status_code == 404
-    assert "2026-11-20 and 2026-11-23" in answer.text
+    assert "2026-11-20 和 2026-11-23" in answer.text
     assert browser.get("/market?day=yesterday").status_code in (400, 422)
 
 

@@ -3,11 +3,13 @@
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 from support.small_market import FRIDAY, MONDAY
 
 from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.project.market_view.day import market_day
 
 
@@ -50,6 +52,37 @@ def test_an_earlier_day_and_one_that_is_not_stored(lake: Lake) -> None:
     assert friday.amount_before is None
     with pytest.raises(UnknownName, match="2026-11-20 and 2026-11-23"):
         market_day(lake, date(2026, 11, 21))
+
+
+def test_a_screen_of_the_day_is_told_with_its_stocks_by_turnover_and_one_that_nobody_passed(lake: Lake) -> None:
+    runs = {"date": MONDAY, "screened": 4, "without_values": 0, "doubtful": 0, "period": "daily", "formula": "C>O"}
+    lake.upsert(
+        "screen_runs",
+        pl.DataFrame(
+            [{**runs, "screen": "UP", "passed": 2}, {**runs, "screen": "NONE", "passed": 0}],
+            schema=TABLES["screen_runs"].dtypes,
+        ),
+    )
+    rows = [
+        {
+            "screen": "UP",
+            "date": MONDAY,
+            "symbol": symbol,
+            "close": 1.0,
+            "values": "{}",
+            "period": "daily",
+            "formula": "C>O",
+        }
+        for symbol in ("600519.SH", "300750.SZ")
+    ]
+    lake.replace_days("screens", pl.DataFrame(rows, schema=TABLES["screens"].dtypes), [MONDAY])
+    market, friday = market_day(lake), market_day(lake, FRIDAY)
+    assert market is not None
+    assert friday is not None
+    told = [(row["screen"], row["passed"], [one["name"] for one in row["stocks"]]) for row in market.screens]
+    # A million shares each at the mean of open and close: 11 and 10.5 CNY.
+    assert told == [("NONE", 0, []), ("UP", 2, ["宁德时代", "贵州茅台"])]
+    assert friday.screens == []
 
 
 def test_an_empty_lake_has_no_day(tmp_path: Path) -> None:
