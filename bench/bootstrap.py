@@ -25,7 +25,6 @@ from support.full_size_archive import FIRST, LAST, full_size_archive
 
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.reference import CORPORATE_ACTIONS
-from mystocks_dagster.memory_tuning import keep_memory
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.checked import CheckedSource
 from mystocks_dagster.sources.registry import open_source
@@ -104,8 +103,7 @@ PARTS: dict[str, Callable[[Path, Path, Path], Measure]] = {
 
 
 def measured(part: str, share: float, cache: Path) -> dict[str, Any]:
-    """Run one part in a process of its own, which keeps freed memory like that of a task; return its measures."""
-    keep_memory()
+    """Run one part in a process of its own, and return its measures."""
     command = [sys.executable, __file__, "--share", f"{share}", "--cache", str(cache), "--part", part]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

@@ -15,9 +15,6 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     # Imported here: before this line the package may not be on the path.
-    from mystocks_dagster.memory_tuning import keep_memory
-
-    keep_memory()
     from mystocks_dagster.execution.attempt_spec import AttemptSpec
     from mystocks_dagster.execution.channel import Channel
     from mystocks_dagster.execution.task_process import work

@@ -14,7 +14,7 @@ from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import unknown_events
 from mystocks_dagster.lake.reading import Selection, TableReader
-from mystocks_dagster.lake.sorting import collect_sorted, with_text_symbols
+from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.market.adjust import PRICES, factors
 from mystocks_dagster.market.tables.market import DAILY_BARS
 
@@ -82,7 +82,7 @@ def scan_adjusted(
         names = selected if names is None else names
         stored = bars.select(list(dict.fromkeys(["symbol", "date", *(name for name in names if name in raw)])))
         prices = [name for name in PRICES if name in names]
-        frame = with_text_symbols(collect_sorted(stored, lake.location, factors=factors_of, multiplied=prices))
+        frame = collect_sorted(stored, lake.location, factors=factors_of, multiplied=prices, as_text=True)
         if CONFIRMED in names:
             fixed = date.min if how == "hfq" else anchor or date.max
             frame = with_confirmed(lake, frame.lazy(), anchor=fixed, symbols=symbols).collect()

@@ -19,7 +19,12 @@ Factors = Callable[[pl.Series, pl.Series], np.ndarray]
 
 
 def collect_sorted(
-    stored: pl.LazyFrame, location: str, *, factors: Factors | None = None, multiplied: Collection[str] = ()
+    stored: pl.LazyFrame,
+    location: str,
+    *,
+    factors: Factors | None = None,
+    multiplied: Collection[str] = (),
+    as_text: bool = False,
 ) -> pl.DataFrame:
     """Collect rows sorted by `symbol` and `date`; symbols become an `Enum` with sorted categories.
 
@@ -30,17 +35,18 @@ def collect_sorted(
         location: The lake's location, for error messages.
         factors: Returns the column `factor`, which is added.
         multiplied: Columns that are multiplied by it. In place: another copy of a market takes as long as reading it.
+        as_text: Whether symbols are strings in the result.
 
     Raises:
         LakeUnavailable: The lake cannot be read.
     """
     with translate_errors(location):
         frame = stored.collect()
-    return sort_by_symbol(frame, factors=factors, multiplied=multiplied)
+    return sort_by_symbol(frame, factors=factors, multiplied=multiplied, as_text=as_text)
 
 
 def sort_by_symbol(
-    frame: pl.DataFrame, *, factors: Factors | None = None, multiplied: Collection[str] = ()
+    frame: pl.DataFrame, *, factors: Factors | None = None, multiplied: Collection[str] = (), as_text: bool = False
 ) -> pl.DataFrame:
     """Return the rows sorted by `symbol` (then an `Enum`) and `date`; arguments as in `collect_sorted`.
 
@@ -58,12 +64,15 @@ def sort_by_symbol(
     targets = np.empty_like(starts)
     targets[order] = np.cumsum(lengths[order]) - lengths[order]
     symbols = pl.Series("symbol", np.repeat(codes[order], lengths[order])).cat.to(names)
-    arrays, others = _moved(frame, chunks, targets - starts, lengths)
+    with ThreadPoolExecutor(1) as pool:
+        # The texts take as long as all other columns, and the interpreter's lock is free meanwhile.
+        texts = pool.submit(names.categories.gather, symbols.to_physical()) if as_text else None
+        arrays, others = _moved(frame, chunks, targets - starts, lengths)
     if not _is_sorted(symbols, arrays["date"]):
         # Once more with rows in order, where every run is in one place.
         position = pl.col("symbol").cast(names).to_physical().cast(pl.Int64) * 2**32 + pl.col("date").to_physical()
-        return sort_by_symbol(frame.sort(position), factors=factors, multiplied=multiplied)
-    columns = {"symbol": symbols, **others}
+        return sort_by_symbol(frame.sort(position), factors=factors, multiplied=multiplied, as_text=as_text)
+    columns = {"symbol": texts.result().alias("symbol") if texts else symbols, **others}
     if factors is not None:
         factor = factors(symbols, pl.Series("date", arrays["date"]).cast(pl.Date))
         for name in multiplied:

@@ -83,6 +83,10 @@ class OwnBars(StoredBars):
             return
         changes, self._changes = self._changes, self._lake.code_changes()
         self._symbols |= {*self._newest["symbol"]}
+        newest = self._changes.newest
+        if newest.keys() & {*newest.values()}:
+            # In a circle of codes, rows are read back under another code than they came under.
+            self._all_own = False
         if self._all_own:
             # A change of codes that was recorded since has moved stored rows to another code.
             moved = changes is not self._changes and self._lake.exists(_TABLE)
