@@ -69,9 +69,9 @@ bench: setup ## measure speed, as ratios to other programs that do the same
 
 lock: ## write the lock files again, without the name of the registry
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --all-extras -o requirements-servers.lock
-	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --group dev -o requirements-dev.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group pyproject.toml:build -o requirements-build.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --all-extras -c requirements.lock -o requirements-servers.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
 
 chaos: setup ## a week of faults in HOURS=2, the same again with SEED=…
 	@PYTHONPATH=tests $(BIN)/python -m support.chaos --hours $(or $(HOURS),2) $(if $(SEED),--seed $(SEED))
