@@ -8,7 +8,6 @@ import numpy
 import pytest
 from history.conftest import Store
 
-from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.market.clock import now
 
 
@@ -131,17 +130,6 @@ def test_a_rollup_that_is_no_database_begins_anew(store: Store) -> None:
     store.throw_away()
     (store.home / "history.db").write_bytes(b"spilt coffee " * 1000)
     assert store.statistics() == before
-
-
-def test_a_damaged_file_of_one_run_is_named_and_moved_away_costs_only_that_run(store: Store) -> None:
-    broken, whole = store.run("load", load="success"), store.run("report", report="success")
-    file = store.home / "history" / "runs" / f"{broken}.db"
-    file.write_bytes(b"spilt coffee " * 1000)
-    store.throw_away()
-    with pytest.raises(InstanceError, match=f"{broken}.db: the file of one run's events is damaged .* move it away"):
-        store.history()
-    file.unlink()
-    assert [one["run_id"] for one in store.history()] == [whole]
 
 
 def test_runs_that_a_person_deletes_in_the_ui_are_gone_as_after_a_rebuild(store: Store) -> None:
