@@ -289,6 +289,11 @@ def shard_events(path: Path, types: Sequence[str]) -> list[str]:
         raise InstanceError(
             f"{path}: the run's events cannot be read ({error}). Try again; if it stays so, check the disk."
         ) from error
+    except sqlite3.DatabaseError as error:
+        raise InstanceError(
+            f"{path}: the file of one run's events is damaged ({error}). Restore it from a backup, or move it away: "
+            "then only this run is missing from the history."
+        ) from error
 
 
 def _log_path(logs: Path, run_id: str, log_key: str) -> str:

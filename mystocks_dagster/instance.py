@@ -35,6 +35,8 @@ _REFUSED = re.compile(r"[*?\[]|%[0-9A-Fa-f]{2}")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Seconds to wait for another process that opens the storage; it takes a second or two.
 _PATIENCE_SECONDS = 60.0
+#: The first bytes of every database of SQLite.
+_SQLITE = b"SQLite format 3\0"
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
 
 
@@ -89,10 +91,26 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     except Exception as error:  # Dagster raises whatever its storage raises
         if known := disk_errors.explain(error, settings.dagster_home):
             raise known from error
+        if damaged := _damaged(settings.dagster_home):
+            raise InstanceError(
+                f"{damaged} is damaged: it is not a database. Restore it from a backup (`mystocks restore`), "
+                "or move it away: then what it held is lost, and the project begins a new one."
+            ) from error
         raise InstanceError(
             f"{settings.dagster_home}: Dagster's storage cannot be opened: {error}. If an older version made this "
             "project, run: mystocks upgrade"
         ) from error
+
+
+def _damaged(home: Path) -> Path | None:
+    """Return the first of Dagster's databases below the instance's folder that does not begin as a database does."""
+    for name in ("history/runs.db", "history/runs/index.db", "schedules/schedules.db"):
+        path = home / name
+        if path.is_file() and path.stat().st_size:
+            with path.open("rb") as file:
+                if file.read(len(_SQLITE)) != _SQLITE:
+                    return path
+    return None
 
 
 def open_tables(settings: Settings) -> DagsterTables:

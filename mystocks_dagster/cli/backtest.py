@@ -1,6 +1,7 @@
 """backtest list | compare | report | grids: the stored backtests."""
 
 import json as json_module
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,13 +94,27 @@ def report(
     if path.exists() and not force:
         raise UnknownName(f"{path} exists; replace it with --force, or give another --out.")
     text = view.report(name)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    _write(path, text)
     if json:
         print_json({"backtest_id": name, "out": str(path), "bytes": len(text.encode())})
     else:
         console.print(translate(f"wrote {path}: {len(text.encode()) / 1e3:,.0f} kB"), markup=False)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file, which appears when it is complete.
+
+    Raises:
+        InvalidParams: The file cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise InvalidParams(f"{path} cannot be written: {error.strerror}. Choose another file.") from None
 
 
 @backtest.command()

@@ -111,6 +111,8 @@ class _RunDisplay:
         colour = _COLOURS.get(event.level, "")
         return {
             "queued": f"[dim]run {self._run_id}: in the daemon's queue[/]",
+            "abandoned": "[yellow]the daemon has stopped, so the run waits in the queue. "
+            "Start it in another terminal: mystocks ui   Ctrl-C takes the run off the queue[/]",
             "foreground": f"[dim]run {self._run_id}: runs in the foreground, because {text}[/]",
             "log": f"  {event.step}: [{colour}]{text}[/]" if colour else f"  {event.step}: {text}",
             "step started": f"[bold]▶ {event.step}[/]",

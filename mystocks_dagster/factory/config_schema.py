@@ -45,6 +45,20 @@ def model_fields(model: type[BaseModel]) -> dict[str, dg.Field]:
     return {name: _field(model, name, info, {}, hidden=False) for name, info in model.model_fields.items()}
 
 
+def form_values(function: Callable[..., Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values that the params model accepts as the config takes them: a day like 20261127, a number, as text."""
+    model = params_model(function)
+    fields = model.model_fields if model else {}
+    return {
+        name: str(value) if _is_day(fields.get(name)) and type(value) is int else value
+        for name, value in params.items()
+    }
+
+
+def _is_day(info: FieldInfo | None) -> bool:
+    return info is not None and date in (info.annotation, *get_args(info.annotation))
+
+
 def _untyped(value: Any, *, hidden: bool) -> dg.Field:
     kinds: dict[type, Any] = {bool: dg.Bool, int: dg.Int, float: dg.Float, str: dg.String}
     default = {} if hidden or value is None else {"default_value": value}

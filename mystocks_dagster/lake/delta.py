@@ -24,7 +24,8 @@ _LONGEST_PAUSE = 1.0
 #: Words of delta-rs when another process has just created the table.
 _EXISTS = ("already exists", "version 0")
 #: Only a person can mend these (permissions, the folder's name or kind); a retry does not help.
-_RIGHTS = ("ReadOnlyFilesystem", "os error 30", "Errno 30", "PermissionDenied", "os error 13", "Errno 13")
+_READ_ONLY = ("ReadOnlyFilesystem", "os error 30", "Errno 30")
+_RIGHTS = ("PermissionDenied", "os error 13", "Errno 13")
 #: Words of object stores.
 _NO_BUCKET = ("NoSuchBucket",)
 _NO_CREDENTIALS = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403 Forbidden", "401 Unauthorized")
@@ -205,6 +206,9 @@ def _reason(uri: str, line: str) -> tuple[type[LakeUnavailable], str]:
     if any(words in line for words in _NO_CREDENTIALS):
         remedy = "Correct AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give their user the right to read and write."
         return LakeUnusable, f"the store refuses these credentials. {remedy} ({line})"
+    if any(words in line for words in _READ_ONLY):
+        remedy = "Mount it for writing, or set MYSTOCKS_LAKE to another folder."
+        return LakeUnusable, f"its file system is read-only. {remedy} ({line})"
     if any(words in line for words in _RIGHTS):
         remedy = "Change its permissions, or set MYSTOCKS_LAKE to another folder."
         return LakeUnusable, f"this user may not read or write the folder. {remedy} ({line})"

@@ -16,6 +16,7 @@ from mystocks_dagster.runs import launch, stop
 EventKind = Literal[
     "queued",
     "foreground",
+    "abandoned",
     "log",
     "step started",
     "step succeeded",
@@ -74,7 +75,7 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
         report(RunEvent("foreground", text=reason))
     try:
         launch.start(instance, run_id, queued=queued)
-        for entry in launch.follow(instance, run_id):
+        for entry in launch.follow(instance, run_id, lambda: report(RunEvent("abandoned"))):
             if event := _event(entry):
                 report(event)
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from mystocks_dagster.errors import (
     NotRunning,
 )
 from mystocks_dagster.excerpts import near
+from mystocks_dagster.factory.config_schema import form_values
 from mystocks_dagster.project import audit
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
@@ -66,7 +67,7 @@ class RunControl:
         state = self._state
         entry = state.version_for(name).find(name)
         self._check_params(entry, params, only=only)
-        config = {"ops": {entry.dagster_name: {"config": dict(params)}}} if params else {}
+        config = {"ops": {entry.dagster_name: {"config": self._form_values(entry, params)}}} if params else {}
         steps = [entry.dagster_name] if only else None
         instance, repository = state.instance, state.repository_for(name)
         tags = {Tag.STARTED_BY: self._caller.name, **({Tag.FORCE: "true"} if force else {})}
@@ -217,6 +218,12 @@ class RunControl:
     def _check(self, name: str, params: Mapping[str, Any]) -> None:
         self._state.version_for(name).find(name)
         check(self._caller, Action.START, self._state.settings, self._state.version_for(name), name, params)
+
+    def _form_values(self, entry: Task | Group, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters as Dagster's form of the task takes them: a day such as 20261127 as text."""
+        if isinstance(entry, Group):
+            return dict(params)
+        return form_values(self._state.version_for(entry.task_id).functions[entry.task_id], params)
 
     def _check_params(self, entry: Task | Group, params: Mapping[str, Any], *, only: bool) -> None:
         if isinstance(entry, Group):

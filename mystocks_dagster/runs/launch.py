@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,9 +149,15 @@ def start(instance: dg.DagsterInstance, run_id: str, *, queued: bool) -> None:
         raise
 
 
-def follow(instance: dg.DagsterInstance, run_id: str) -> Iterator[Any]:
-    """Yield the run's event log entries as they are written, until the run has ended."""
-    cursor = None
+def follow(instance: dg.DagsterInstance, run_id: str, abandoned: Callable[[], None] = lambda: None) -> Iterator[Any]:
+    """Yield the run's event log entries as they are written, until the run has ended.
+
+    Args:
+        instance: Dagster's instance.
+        run_id: The run.
+        abandoned: Called once if the run is in the queue and no daemon is alive that takes it off.
+    """
+    cursor, said = None, False
     while True:
         run = instance.get_run_by_id(run_id)
         ended = run is None or run.is_finished
@@ -163,6 +169,9 @@ def follow(instance: dg.DagsterInstance, run_id: str) -> Iterator[Any]:
             return
         if not connection.records:
             _watch(instance, run)
+            if not said and run is not None and run.status == dg.DagsterRunStatus.QUEUED and not daemon_alive(instance):
+                said = True
+                abandoned()
             time.sleep(_POLL_SECONDS)
 
 

@@ -35,6 +35,8 @@ _SYNONYMS = {
 }
 #: Masking shorter values would hide half of every message.
 _SHORTEST_SECRET = 4
+#: Characters of a list that a remedy writes out.
+_LONGEST_LIST = 60
 #: Faults reported of one entry: finding similar names takes time.
 _MAX_FAULTS = 200
 _EXPECTED = {
@@ -135,7 +137,7 @@ def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: 
         return Fault(path, f"{label} cannot be {found}", hint)
     if kind in _EXPECTED:
         value = "" if hidden or isinstance(detail["input"], (str, dict, list)) else found
-        hint = _quotes(kind, detail["input"], hidden=hidden)
+        hint = _quotes(kind, detail["input"], hidden=hidden) or _as_list(kind, detail["input"], model, path, hidden)
         return Fault(path, f"{label} must be {_EXPECTED[kind]}, found {found}", hint, value=value)
     if kind in _BOUNDS:
         return Fault(path, _BOUNDS[kind](label, next(iter(context.values())), found))
@@ -166,9 +168,31 @@ def _quotes(kind: str, value: Any, *, hidden: bool) -> str:
         return "Write it without quotes."
     if kind == "string_type" and not isinstance(value, (dict, list)):
         return f'Write it in quotes: "{shorten(value)}".'
-    if kind in ("list_type", "tuple_type") and isinstance(value, str):
-        return f"Write [{shorten(value, 40)}]."
     return ""
+
+
+def _as_list(kind: str, value: Any, model: type[BaseModel], path: Path, hidden: bool) -> str:
+    """Return the remedy for one value, or values between commas, where a list is expected."""
+    if hidden or kind not in ("list_type", "tuple_type") or type(value) not in (str, int):
+        return ""
+    owner = _model_at(model, path[:-1]) if path else None
+    field = owner.model_fields.get(str(path[-1])) if owner else None
+    parts = [part.strip() for part in str(value).replace("，", ",").split(",")]
+    if field is None or str not in _entries(field.annotation):
+        parts = parts if all(isinstance(scalar(part), (int, float)) for part in parts) else list(map(repr, parts))
+    else:
+        parts = list(map(repr, parts))
+    text = ", ".join(parts)
+    return f"Write [{text}]." if len(text) <= _LONGEST_LIST else "Write a list: values between [ and ]."
+
+
+def _entries(annotation: Any) -> Iterator[Any]:
+    """Yield the plain types within an annotation, such as `str` of `list[str] | None`."""
+    if arguments := get_args(annotation):
+        for argument in arguments:
+            yield from _entries(argument)
+    else:
+        yield annotation
 
 
 def _fields(model: type[BaseModel], path: Path) -> list[str]:

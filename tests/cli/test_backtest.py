@@ -60,6 +60,14 @@ def test_a_report_does_not_replace_a_file_unless_it_is_told_to(stored: list[str]
     assert [path.name for path in tmp_path.glob("*report*")] == ["report.html"]
 
 
+def test_a_report_into_a_folder_that_does_not_exist_is_refused_with_its_name(
+    stored: list[str], cli: Commands, tmp_path: Path
+):
+    out = tmp_path / "no such folder" / "report.html"
+    said = " ".join(cli("backtest", "report", "latest", "--out", str(out), code=1).split())
+    assert "report.html cannot be written: No such file or directory. Choose another file." in said
+
+
 def test_an_unknown_or_short_id_is_explained(stored: list[str], cli: Commands):
     assert "has the 2 stored" in cli("backtest", "report", "zzz", code=1)
     assert "Give the ids of at least two backtests" in cli("backtest", "compare", stored[0], code=1)

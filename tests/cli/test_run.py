@@ -10,12 +10,15 @@ TASKS = """
       - {task_id: count, task_type: manual, task_module: mine, task_function: count, params: {threshold: 1.095,
          day: 2022-01-04}}
       - {task_id: typed, task_type: manual, task_module: mine, task_function: typed}
+      - {task_id: window, task_type: manual, task_module: mine, task_function: window}
       - {task_id: broken, task_type: manual, task_module: mine, task_function: broken}
 """
 MINE = """
     from datetime import date
 
     from pydantic import BaseModel
+
+    from mystocks_dagster.tasks.param_types import Day
 
 
     def count(params):
@@ -29,6 +32,14 @@ MINE = """
 
     def typed(params: Window):
         print(type(params.start_date).__name__, params.start_date)
+
+
+    class Span(BaseModel):
+        day: Day = None
+
+
+    def window(params: Span):
+        print(type(params.day).__name__, params.day)
 
 
     def broken(params):
@@ -55,6 +66,11 @@ def test_what_a_task_printed_and_returned_is_shown(mine: Folder) -> None:
 
 def test_a_date_is_given_as_the_task_file_would_read_it(mine: Folder) -> None:
     assert "date 2022-01-04" in mine.mystocks("run", "typed", "-p", "start_date=2022-01-04")
+
+
+@pytest.mark.parametrize("written", ["20220104", "2022-01-04", "2022/01/04"])
+def test_a_day_is_written_as_other_tools_write_it(mine: Folder, written: str) -> None:
+    assert "date 2022-01-04" in mine.mystocks("run", "window", "-p", f"day={written}")
 
 
 def test_a_misspelt_parameter_of_a_plain_function_is_refused_and_a_new_one_is_said(mine: Folder) -> None:

@@ -60,6 +60,21 @@ def test_a_run_that_the_daemon_is_launching_is_left_to_it(instance: dg.DagsterIn
     assert not follower.is_alive()
 
 
+def test_a_run_whose_daemon_was_killed_says_once_that_it_waits_in_the_queue(instance: dg.DagsterInstance) -> None:
+    run_id = Project(Settings.from_env()).runs.create("one", {})
+    launch.start(instance, run_id, queued=True)
+    said: list[str] = []
+    follower = threading.Thread(
+        target=lambda: list(launch.follow(instance, run_id, lambda: said.append(run_id))), daemon=True
+    )
+    follower.start()
+    follower.join(2)  # it has looked several times
+    assert (said, status(instance, run_id)) == ([run_id], "QUEUED")
+    instance.report_run_canceled(instance.get_run_by_id(run_id))
+    follower.join(30)
+    assert not follower.is_alive()
+
+
 def test_with_no_daemon_alive_a_run_without_a_process_has_failed(instance: dg.DagsterInstance, starting: str) -> None:
     list(launch.follow(instance, starting))
     assert status(instance, starting) == "FAILURE"

@@ -12,7 +12,8 @@ from history.conftest import Store
 from support.dagster_reading import steps_of
 from support.project import Folder
 
-from mystocks_dagster.dagster_tables import InstanceTables, PostgresTables, SqliteTables, light_tables
+from mystocks_dagster.dagster_tables import InstanceTables, PostgresTables, SqliteTables, light_tables, shard_events
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.history import reading, run_table
 from mystocks_dagster.instance import code_location, open_tables, prepare_home
 from mystocks_dagster.scheduling import switch_table, switches
@@ -221,7 +222,21 @@ def test_databases_that_are_not_there_yet_are_made_by_dagster(
     assert switch_table.instigators(tables) == {}
 
 
-def test_a_damaged_database_is_said_as_before_by_dagster(folder: Folder) -> None:
+@pytest.mark.parametrize("damaged", ["history/runs.db", "schedules/schedules.db"])
+def test_a_damaged_database_is_named_with_what_can_be_done(folder: Folder, damaged: str) -> None:
     folder.write("tasks.yaml", "tasks: []\n")
-    (folder.root / ".dagster/history/runs.db").write_bytes(b"not a database " * 1000)
-    assert "Dagster's storage cannot be opened" in folder.mystocks("history", code=1)
+    file = folder.root / ".dagster" / damaged
+    file.write_bytes(b"not a database " * 1000)
+    said = " ".join(folder.mystocks("list", code=1).split())
+    assert f"{damaged} is damaged: it is not a database. Restore it from a backup" in said
+    file.unlink()
+    folder.mystocks("list")
+
+
+def test_a_damaged_file_of_one_run_is_named_and_moved_away_it_costs_only_that_run(tmp_path: Path) -> None:
+    file = tmp_path / "0744419e.db"
+    file.write_bytes(b"not a database " * 1000)
+    with pytest.raises(InstanceError, match=r"0744419e\.db: the file of one run's events is damaged .* move it away"):
+        shard_events(file, ["STEP_START"])
+    file.unlink()
+    assert shard_events(file, ["STEP_START"]) == []

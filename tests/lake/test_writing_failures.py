@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mystocks_dagster.errors import LakeUnavailable, LakeUnusable
+from mystocks_dagster.lake.delta import to_lake_error
 from mystocks_dagster.lake.store import Lake
 
 JAN2, JAN3 = date(2025, 1, 2), date(2025, 1, 3)
@@ -106,6 +107,14 @@ def test_a_folder_that_may_not_be_written_is_named_with_the_remedy(filled):
         for folder in folders:
             folder.chmod(0o755)
     assert filled.read("daily_bars").sort("date", "symbol").equals(before)
+
+
+def test_a_read_only_file_system_is_not_called_a_matter_of_permissions():
+    """The text is delta-rs's own, from a lake under a read-only mount."""
+    line = "Generic LocalFileSystem error: Unable to open file /mnt/lake/a: Read-only file system (os error 30)"
+    error = to_lake_error("/mnt/lake/stocks", OSError(line))
+    assert isinstance(error, LakeUnusable)
+    assert "/mnt/lake/stocks cannot be used: its file system is read-only. Mount it for writing" in str(error)
 
 
 def test_a_lake_that_is_a_file_is_named(tmp_path, make_bars):

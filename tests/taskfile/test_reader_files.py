@@ -74,3 +74,9 @@ def test_a_pipe_is_no_file_and_nobody_waits_for_it(tmp_path: Path):
     path = tmp_path / "tasks.yaml"
     os.mkfifo(path)
     assert _only(path).message == f"{path} is a pipe or a device"
+
+
+def test_a_file_that_an_editor_of_windows_saved_as_unicode_is_named_as_utf_16(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.yaml"
+    path.write_bytes("tasks: []\n".encode("utf-16"))
+    assert _only(path).hint == "Save it as UTF-8 (it is UTF-16)."

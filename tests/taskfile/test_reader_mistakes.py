@@ -77,6 +77,22 @@ IN_A_TASK = {
         "tags must be a list, found 'daily'",
         "Write ['daily'].",
     ),
+    "texts with commas for a list": (
+        "tags: 日线,核心, daily",
+        7,
+        11,
+        "tasks[0].tags",
+        "tags must be a list, found '日线,核心, daily'",
+        "Write ['日线', '核心', 'daily'].",
+    ),
+    "number for a list of texts": (
+        "tags: 600519",
+        7,
+        11,
+        "tasks[0].tags",
+        "tags must be a list, found 600519",
+        "Write ['600519'].",
+    ),
     "number in a list": (
         "tags: [a, 5]",
         7,

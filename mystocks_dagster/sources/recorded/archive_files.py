@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
-from polars.exceptions import PolarsError
+from polars.exceptions import InvalidOperationError, PolarsError
 
 from mystocks_dagster.errors import InvalidParams, SourceChanged
 from mystocks_dagster.market.symbols import normalise, normalise_expr
@@ -251,6 +252,8 @@ def _readable(path: Path, table: Table) -> Generator[None, None, None]:
         yield
     except AmbiguousDate as error:
         raise SourceChanged(f"{path} cannot be read as {table.name}: {_first_line(error)}.") from error
+    except InvalidOperationError as error:
+        raise SourceChanged(f"{path} cannot be read as {table.name}: {_not_converted(error)}") from error
     except (PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise SourceChanged(f"{path} cannot be read as {table.name}: {_first_line(error)}") from error
 
@@ -268,6 +271,14 @@ def _scan(path: Path, encoding: str) -> pl.LazyFrame:
     names = rows.collect_schema().names()
     stripped = {name: name.strip() for name in names if name != name.strip()}
     return rows.rename(stripped) if stripped else rows
+
+
+def _not_converted(error: InvalidOperationError) -> str:
+    """Return which values are not numbers: polars names a column of its own, which is not in the file."""
+    words = re.search(r"to `[fiu]\d+` failed in column '.*?' for (\d+) out of \d+ values: (.*)", str(error))
+    if words is None:
+        return _first_line(error)
+    return f"{words[1]} value(s) are not numbers: {words[2]}. Write numbers like 1010.00, without separators."
 
 
 def _first_line(error: Exception) -> str:

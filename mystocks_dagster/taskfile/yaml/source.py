@@ -124,7 +124,8 @@ def read_text(path: FilePath) -> str:
         before = raw[: error.start].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         message = f"the file is not UTF-8: byte 0x{raw[error.start]:02x}"
-        hint = "Save it as UTF-8 (it may be GBK)."
+        utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+        hint = "Save it as UTF-8 (it is UTF-16)." if utf16 else "Save it as UTF-8 (it may be GBK)."
         problem = Problem(file=str(path), line=line, column=column, path="", message=message, hint=hint)
         raise TaskFileError([problem]) from None
 

@@ -139,6 +139,11 @@ def test_blanks_after_the_commas_are_read(archive, read, encoding, name, text):
             BAOSTOCK.replace(",3,", ",raw,").encode(),
             r"sh\.600001\.csv cannot be read as daily_bars: .*raw",
         ),
+        (
+            "daily_bars.csv",
+            OWN.replace(",10,", ',"1,010.00",', 1).encode(),
+            r'cannot be read as daily_bars: 1 value\(s\) are not numbers: \["1,010.00"\]\. Write numbers like 1010\.00',
+        ),
         ("daily_bars.csv.gz", b"\x1f\x8b" + b"abc" * 50, r"daily_bars\.csv\.gz cannot be read"),
     ],
 )
