@@ -85,10 +85,13 @@ def search(
     elif matches:
         print_table(("symbol", "name", "kind", "initials"), [tuple(vars(match).values()) for match in matches])
     else:
-        console.print(f"Nothing matches {escape(text)!r}. {_HINT}")
+        console.print(escape(_no_match(open_project().market, text)))
 
 
-_HINT = "Names come from the stock list: mystocks run sync_basic_stock_info"
+def _no_match(view: Any, text: str) -> str:
+    if view.has_names():
+        return f"Nothing matches {text!r}."
+    return f"Nothing matches {text!r}. Names come from the stock list: mystocks run sync_basic_stock_info"
 
 
 def _symbol(view: Any, text: str) -> str:
@@ -107,7 +110,7 @@ def _symbol(view: Any, text: str) -> str:
     if len(exact) == 1 or len(matches) == 1:
         return (exact or matches)[0].symbol
     if not matches:
-        raise UnknownName(f"Nothing matches {text!r}. {_HINT}")
+        raise UnknownName(_no_match(view, text))
     names = ", ".join(f"{match.symbol} {match.name}" for match in matches)
     raise UnknownName(f"{text!r} matches several securities; give the code of one: {names}.")
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mystocks_dagster.errors import SettingsError
-from mystocks_dagster.settings import terminal_language
+from mystocks_dagster.settings import terminal_language, uses_demo
 from mystocks_dagster.tags import State
 from mystocks_dagster.texts import catalogue, declarations
 
@@ -52,12 +52,18 @@ _NARROWEST, _MOST_LINES = 12, 3
 _CHECK_MARK, _CHECK_NAME = 8, 17
 #: What is not broken at the end of a line: a moment, or a word; Chinese text may be.
 _WORD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]+(?: [+-][0-9]{4})?|[!-~]+")
+#: Commands that a message names, which use the lake.
+_COMMAND = re.compile(r"\bmystocks (?=(run|backfill|data|backtest|screen|chart|search|strategies|stats|history)\b)")
 _NUMBER = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?|nan|-?inf")
 
 
 def translate(text: str) -> str:
-    """Return what the program says in the language of the terminal; in English if that cannot be known."""
-    return catalogue.translate(text, language())
+    """Return what the program says in the language of the terminal; in English if that cannot be known.
+
+    While the demo is used, the commands that it names use the demo too.
+    """
+    told = catalogue.translate(text, language())
+    return _COMMAND.sub("mystocks --demo ", told) if uses_demo() else told
 
 
 def declared(text: str) -> str:

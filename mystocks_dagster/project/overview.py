@@ -84,7 +84,7 @@ class Overview:
 def overview(project: Project) -> Overview:
     """Return where a project stands; what cannot be read is stated, and nothing is raised for it."""
     settings = project.settings
-    if not settings.task_file.exists():
+    if not (settings.task_file.exists() or _has_last_version(project)):
         return Overview(exists=False, outcomes={})
     from mystocks_dagster.instance import ui_address
 
@@ -114,6 +114,14 @@ def overview(project: Project) -> Overview:
         outcomes=outcomes,
         address=ui_address(settings.dagster_home),
     )
+
+
+def _has_last_version(project: Project) -> bool:
+    """Return whether the last good version of the task file is known, which is used while the file is gone."""
+    try:
+        return bool(project.taskfile.tasks)
+    except MyStocksError:
+        return False
 
 
 def _reach(project: Project) -> tuple[date | None, int | None, str]:

@@ -30,8 +30,18 @@ def test_the_bars_are_printed_as_json(filled: Commands) -> None:
 
 def test_what_matches_nothing_or_several_is_refused_with_what_to_do(filled: Commands) -> None:
     assert "Nothing matches '无此股'" in filled("chart", "无此股", code=1)
-    assert "mystocks run sync_basic_stock_info" in filled("search", "无此股")
+    assert filled("search", "无此股").strip() == "Nothing matches '无此股'."
     assert "The lake has no bars of 600111.SH" in filled("chart", "600111", code=1)
+
+
+def test_without_a_stock_list_a_search_says_how_to_load_it(cli: Commands) -> None:
+    assert "mystocks run sync_basic_stock_info" in cli("search", "无此股")
+
+
+def test_in_the_demo_the_commands_that_are_named_use_the_demo(cli: Commands) -> None:
+    assert "mystocks --demo run sync_basic_stock_info" in cli("--demo", "search", "无此股")
+    assert "mystocks --demo run run_strategy_backtest" in cli("--demo", "backtest", "list")
+    assert "mystocks --demo run sync_basic_stock_info" in cli("--demo", "--lang", "zh", "search", "无此股")
 
 
 def test_search_finds_by_code_name_and_initials(filled: Commands) -> None:

@@ -82,6 +82,15 @@ def client(used: Commands) -> Iterator[TestClient]:
         yield found
 
 
+@pytest.mark.parametrize("kind", ["gone", "a folder"])
+def test_a_project_whose_task_file_is_gone_is_still_one(used: Commands, kind: str) -> None:
+    slip(used.folder, SLIPS[kind][0])
+    told = used()
+    assert SLIPS[kind][1] in told
+    assert "mystocks check" in told
+    assert "mystocks init" not in told
+
+
 def test_every_command_that_looks_or_steers_goes_on_and_says_what_is_wrong(used: Commands) -> None:
     good = used("list").split("(")[1][:16]
     slip(used.folder, SLIPS["an unclosed bracket"][0])

@@ -25,6 +25,12 @@ def test_a_missing_file_names_the_ones_beside_it(tmp_path: Path):
     assert problem.hint == "Did you mean 'tasks.yaml'?"
 
 
+def test_dagsters_own_files_are_not_taken_for_a_missing_task_file(tmp_path: Path):
+    for name in ("dagster.yaml", "workspace.yaml"):
+        (tmp_path / name).touch()
+    assert _only(tmp_path / "tasks.yaml").hint == "Create it, or name another file in MYSTOCKS_TASKS."
+
+
 def test_a_missing_file_in_an_empty_folder_says_how_to_name_one(tmp_path: Path):
     assert _only(tmp_path / "tasks.yaml").hint == "Create it, or name another file in MYSTOCKS_TASKS."
 

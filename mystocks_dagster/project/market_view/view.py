@@ -41,6 +41,10 @@ class MarketView:
 
         return search(self.lake, text, limit)
 
+    def has_names(self) -> bool:
+        """Return whether the lake has a list of stocks to search in."""
+        return bool(self.lake.exists("stocks"))
+
     def security(self, symbol: str) -> "Security":
         """Return a security by any spelling of its symbol.
 

@@ -12,6 +12,8 @@ from mystocks_dagster.taskfile.yaml.tree import Node
 
 #: A file of 1,000 tasks has half a megabyte.
 MAX_BYTES = 5_000_000
+#: Files of a project that hold no tasks.
+_NO_TASK_FILES = frozenset({"dagster.yaml", "workspace.yaml"})
 #: Characters that a caret may underline.
 _WIDEST = 200
 #: Entries of a faulty list that are checked for lookalike characters.
@@ -104,7 +106,8 @@ def read_text(path: FilePath) -> str:
     if path.is_dir():
         raise _unreadable(path, f"{path} is a folder", "Name the task file itself.")
     if not path.exists():
-        beside = [item.name for item in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        files = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
+        beside = [item.name for item in files if item.name not in _NO_TASK_FILES]
         hint = suggest(path.name, sorted(beside), allowed="In that folder")
         hint = hint or "Create it, or name another file in MYSTOCKS_TASKS."
         raise _unreadable(path, f"there is no task file {path}", hint)
