@@ -1,5 +1,6 @@
 """Changes of codes in a lake: record them, and prove them by prices as bars are loaded."""
 
+from collections.abc import Mapping
 from datetime import date
 from functools import partial
 
@@ -96,13 +97,21 @@ def prove(lake: Lake, bars: pl.DataFrame, stored: StoredBars | None = None) -> t
 def record_changes(lake: Lake, changes: pl.DataFrame, stored: StoredBars | None = None) -> int:
     """Record changes of codes (`code_changes`) that are not recorded, and derive the adjustment events around them.
 
-    What a person stated about a code is kept.
+    What a person stated about a code is kept. A change that leads back to a code before is left out: prices that fit by
+    chance would make two stocks one.
 
     Returns:
         The number of changes recorded.
     """
-    known = lake.code_changes().rows["old_symbol"]
-    new = changes.filter(~pl.col("old_symbol").is_in(known.to_list()))
+    known = lake.code_changes()
+    following = _following(known)
+    new = changes.filter(~pl.col("old_symbol").is_in(known.rows["old_symbol"].to_list()))
+    kept = []
+    for old, to in new.select("old_symbol", "new_symbol").iter_rows():
+        kept.append(to is None or not _leads_back(following, old, to))
+        if to and kept[-1]:
+            following[old] = to
+    new = new.filter(kept)
     if new.height:
         _store(lake, new, stored)
     return new.height
@@ -118,14 +127,23 @@ def state_change(lake: Lake, old: str, new: str | None, from_day: date) -> None:
         raise InvalidParams(f"{old} and {new} are the same code; name the code before and the code after.")
     if not shanghai().is_probable_session(from_day)[0]:
         raise InvalidParams(f"{from_day} is not a trading day; give the first trading day of the new code.")
-    others = dict(lake.code_changes().changes.filter(pl.col("code") != old).select("code", "next").iter_rows())
-    following = new
-    while following in others:
-        following = others[following]
-    if new is not None and following == old:
+    if new is not None and _leads_back(_following(lake.code_changes()), old, new):
         raise InvalidParams(f"{new} is recorded as a code before {old}; a stock cannot return to a code it had.")
     row = [(old, new, from_day, "stated")]
     _store(lake, pl.DataFrame(row, schema=CODE_CHANGES.dtypes, orient="row"))
+
+
+def _following(changes: CodeChanges) -> dict[str, str]:
+    """Return the next code of each code that changed."""
+    return dict(changes.changes.select("code", "next").iter_rows())
+
+
+def _leads_back(following: Mapping[str, str], old: str, new: str) -> bool:
+    """Return whether `new` or a code after it became `old`, so that a change from `old` to `new` closes a circle."""
+    others = {code: after for code, after in following.items() if code != old}
+    while new in others:
+        new = others[new]
+    return new == old
 
 
 def identity_inputs(lake: Lake) -> tuple[str, ...]:

@@ -204,6 +204,18 @@ def test_a_person_who_says_that_it_is_no_change_is_believed_against_prices(store
     assert stored.read("daily_bars")["symbol"].unique().sort().to_list() == [OLD, NEW, BANK]
 
 
+def test_prices_that_fit_by_chance_do_not_lead_a_stock_back_to_the_code_it_had(joined):
+    before = joined.read("daily_bars").sort("symbol", "date")
+    back = [
+        (NEW, OLD, DAYS[3], "prices"),
+        (BANK, "300999.SZ", DAYS[3], "prices"),
+        ("300999.SZ", BANK, DAYS[3], "prices"),
+    ]
+    assert record_changes(joined, pl.DataFrame(back, schema=CODE_CHANGES.dtypes, orient="row")) == 1
+    assert joined.code_changes().newest == {OLD: NEW, BANK: "300999.SZ"}
+    assert joined.read("daily_bars", symbols=[NEW]).equals(before.filter(pl.col("symbol") == NEW))
+
+
 def test_the_published_change_of_300114_is_known(lake):
     days = [date(2025, 2, 14), date(2025, 2, 17)]
     lake.replace_days("daily_bars", bars(bar("300114.SZ", days[0], 59.86, 59.0)), days[:1])
