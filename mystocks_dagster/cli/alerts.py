@@ -83,7 +83,8 @@ def send_test(json: Json = False) -> None:
         print_json(rows)
     for channel in channels if not json else ():
         error = errors[channel.id]
-        console.print(f"{'[green]ok[/]' if error is None else '[red]failed[/]'} ", end="")
+        colour, state = ("green", "ok") if error is None else ("red", "failed")
+        console.print(f"[{colour}]{translate(state)}[/] ", end="")
         console.print(channel.label + (f": {error}" if error else ""), markup=False)
     if not channels and not json:
         console.print(translate(_NONE), markup=False)

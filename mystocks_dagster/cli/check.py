@@ -45,7 +45,7 @@ def check(json: Json = False) -> None:
         files = dict.fromkeys(problem.file for problem in problems)
         console.print(f"[red]{len(problems)} problem(s)[/] in {escape(', '.join(files))}")
     else:
-        console.print(f"[green]ok[/] {escape(str(path))}")
+        console.print(f"[green]{translate('ok')}[/] {escape(str(path))}")
     # Without the source line, which may contain a secret.
     for warning in () if json else warnings_about(path):
         console.print(translate(str(warning)), style="yellow", markup=False)

@@ -1,5 +1,6 @@
 """chart, search: the lake's securities in the terminal."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +9,7 @@ import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, escape, print_json, print_table
+from mystocks_dagster.cli.printing import console, escape, print_json, print_table, translate
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.project.market_view.options import Adjustment, Period
 
@@ -150,11 +151,12 @@ def _draw(found: Any, bars: "list[Bar]") -> None:
     from mystocks_dagster.cli.candles import DOWN, FLAT, UP, draw, price, room
 
     size = shutil.get_terminal_size((_PIPE_WIDTH, 30))
-    width = size.columns if console.is_terminal else max(_PIPE_WIDTH, len(bars) + 20)
+    known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    width = size.columns if known else max(_PIPE_WIDTH, len(bars) + 20)
     fitting = bars[-room(width, max(bar.high for bar in bars)) :]
     last, before = bars[-1], bars[-2] if len(bars) > 1 else None
     title = f"[bold]{escape(found.security.name)}[/] {found.security.symbol}"
-    how = f"{found.period}, {_adjustment(found)}"
+    how = f"{translate(found.period)} · {translate(_adjustment(found))}"
     change = ""
     if before:
         ratio = last.close / before.close - 1

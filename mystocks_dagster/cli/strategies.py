@@ -105,7 +105,7 @@ def check(
         for difference in test["differences"]:
             console.print(f"  {difference}", markup=False)
     else:
-        console.print(f"[green]ok[/] {escape(result.message)}")
+        console.print(f"[green]{translate('ok')}[/] {escape(translate(result.message))}")
     raise typer.Exit(1 if test["differences"] else 0)
 
 

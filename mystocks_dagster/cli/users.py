@@ -116,4 +116,4 @@ def audit(
         (f"{entry.time:%Y-%m-%d %H:%M:%S}", entry.user, entry.via, entry.action, entry.target, entry.detail)
         for entry in found
     ]
-    print_table(("time", "user", "via", "action", "on", "detail"), rows, optional=("detail", "via"))
+    print_table(("time", "user", "via", "action", "target", "detail"), rows, optional=("detail", "via"))

@@ -43,7 +43,9 @@ def outlook(known: InForce, moment: datetime) -> Outlook:
         details.append("every weekday counts as a trading day, and backfills are refused")
     details += [*known.errors, *known.notes]
     if known.record.error and known.record.asked_at:
-        details.append(f"{known.record.asked}, asked {known.record.asked_at:%Y-%m-%d %H:%M}: {known.record.error}")
+        details.append(
+            f"{known.record.asked} was asked at {known.record.asked_at:%Y-%m-%d %H:%M}: {known.record.error}"
+        )
     level = _level(known, left, moment)
     return Outlook(level, "; ".join(details), _remedy(known, level, left))
 

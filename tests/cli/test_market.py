@@ -19,6 +19,17 @@ def test_a_stock_is_drawn_by_its_code_its_name_and_its_initials(filled: Commands
     assert "\x1b" not in by_code
 
 
+def test_a_pipe_whose_width_is_known_gets_no_wider_chart(filled: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, filled("chart", "600519", "--adjust", "none").splitlines())) <= 60
+
+
+def test_the_heading_of_a_chart_is_in_the_language_of_the_terminal(filled: Commands) -> None:
+    drawn = ("chart", "600519", "--adjust", "none")
+    assert "daily · raw" in filled(*drawn).splitlines()[0]
+    assert "日线 · 不复权" in filled("--lang", "zh", *drawn).splitlines()[0]
+
+
 def test_the_bars_are_printed_as_json(filled: Commands) -> None:
     told = filled.json("chart", "600519", "--days", "1", "--adjust", "none")
     assert (told["symbol"], told["name"], told["period"], told["adjustment"]) == (
