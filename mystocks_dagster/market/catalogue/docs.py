@@ -26,12 +26,21 @@ def _table(entries: list[Definition]) -> str:
 
 def _row(entry: Definition) -> str:
     names = " ".join(f"`{name}`" for name in (entry.name, *entry.aliases))
-    columns = [f"`{column}`" for item in of_catalogue(entry.name) for column in item.columns.values()]
-    formula = " ".join(entry.formula.replace(",COLORSTICK", "").split("\n"))
     return (
-        f"| {names} {entry.title}. {entry.about} | {_parameters(entry)} | {' '.join(columns)}, {entry.unit} "
-        f"| `{formula}` {entry.source} |\n"
+        f"| {names} {entry.title}. {entry.about} | {_parameters(entry)} | {columns_of(entry)}, {entry.unit} "
+        f"| {formula_of(entry)} {entry.source} |\n"
     )
+
+
+def columns_of(entry: Definition) -> str:
+    """Return the columns of an indicator with its default parameters, as code."""
+    return " ".join(f"`{column}`" for item in of_catalogue(entry.name) for column in item.columns.values())
+
+
+def formula_of(entry: Definition) -> str:
+    """Return the formula of an indicator in one line, as code."""
+    lines = entry.formula.replace(",COLORSTICK", "").split("\n")
+    return f"`{' '.join(lines)}`"
 
 
 def _parameters(entry: Definition) -> str:
