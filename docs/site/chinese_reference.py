@@ -1,4 +1,7 @@
-"""The reference in Chinese, made when the site is built, from what the English pages are made of and the texts."""
+"""The reference in Chinese, made when the site is built, from what the English pages are made of and the texts.
+
+Some pages are made whole; of others, which are in `docs/zh/`, a part is.
+"""
 
 import inspect
 import re
@@ -13,6 +16,14 @@ from mystocks_dagster.api.languages import translate_document
 from mystocks_dagster.cli.help import paragraphs
 from mystocks_dagster.cli.reference import commands
 from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.market.catalogue.definition import Definition
+from mystocks_dagster.market.catalogue.docs import columns_of, formula_of
+from mystocks_dagster.market.catalogue.registry import CATALOGUE, definitions
+from mystocks_dagster.market.catalogue.registry import PARTS as KINDS
+from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED
+from mystocks_dagster.market.formulas.docs import TITLES, carried, refused
+from mystocks_dagster.market.formulas.function import Function
+from mystocks_dagster.market.formulas.functions import FUNCTIONS
 from mystocks_dagster.market.table import MOMENT, Table
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
@@ -66,6 +77,13 @@ _VALUES = {
     "mapping": "映射",
     "date and time": "日期和时间",
 }
+_KINDS = {"Trend": "趋势指标", "Range": "通道与波幅", "Oscillators": "摆动指标", "Volume": "量能指标"}
+_INDICATOR_HEAD = ("| 名称 | 参数 | 列与单位 | 公式与出处 |", "| --- | --- | --- | --- |")
+_SOURCE = {"通达信 formula manager": "通达信公式管理器", " (BRAR)": "（BRAR）", "; ": "；", "after ": "据 "}
+_CARRIED = {"yes": "是", "no": "否", "if N is a number": "N 为常数时", "unless N is 0": "N 不为 0 时"}
+#: What stands between these lines of a page of docs/zh/ is for the reader of the repository; the site has the part.
+_BEGIN = "<!-- Generated for the site by docs/site/chinese_reference.py. -->\n"
+_END = "<!-- End of what is generated. -->\n"
 
 
 def chinese(text: str) -> str:
@@ -174,6 +192,64 @@ def _call(method: str, path: str, call: dict[str, Any]) -> Iterator[str]:
         yield "\n".join(["", "| 参数 | 位置 | | 含义 |", "| --- | --- | --- | --- |", *rows]) + "\n"
 
 
+def catalogue() -> str:
+    """Return the indicators by kind, and how they differ from other software."""
+    parts = [
+        "\n".join([f"### {_KINDS[title]}", "", *_INDICATOR_HEAD, *map(_indicator, definitions(module)), ""])
+        for title, module in KINDS.items()
+    ]
+    notes = [f"* **{entry.name}。** {chinese(entry.note)}" for entry in CATALOGUE.values() if entry.note]
+    return "\n".join([*parts, "### 各指标与其他软件的差别", "", *notes]) + "\n"
+
+
+def _indicator(entry: Definition) -> str:
+    names = " ".join(f"`{name}`" for name in (entry.name, *entry.aliases))
+    parameters = [f"`{item.name}` {item.default:g}：{chinese(item.about)}" for item in entry.parameters]
+    if entry.windows:
+        parameters = [f"`windows` {'、'.join(map(str, entry.windows))}"]
+    about = chinese(entry.about)
+    source = entry.source
+    for english, words in _SOURCE.items():
+        source = source.replace(english, words)
+    return _row(
+        f"{names} {about if about.startswith(entry.title) else f'{entry.title}：{about}'}",
+        "；".join(parameters),
+        f"{columns_of(entry)}，{chinese(entry.unit)}",
+        f"{formula_of(entry)} {source}",
+    )
+
+
+def functions() -> str:
+    """Return the columns of the bars, the functions by group, and what is refused."""
+    groups = [
+        "\n".join(
+            [
+                f"\n### {title.partition(':')[0]}\n",
+                "| 函数 | 含义 | 增量 |",
+                "| --- | --- | --- |",
+                *(_function(one) for one in FUNCTIONS.values() if one.group == group),
+            ]
+        )
+        for group, title in TITLES.items()
+    ]
+    reasons = [f"* {'、'.join(names)}：{translate(reason, 'zh')}。" for reason, names in refused().items()]
+    return "\n".join([*_bars(), *groups, "\n### 拒绝的函数及原因\n", *reasons]) + "\n"
+
+
+def _bars() -> Iterator[str]:
+    yield "### 行情\n\n| 名称 | 别名 | 含义 |\n| --- | --- | --- |"
+    for column in BARS.values():
+        others = "、".join(f"`{name}`" for name, of in ALIASES.items() if of == column.name)
+        yield _row(f"`{column.name}`", others, column.zh)
+    for name, definition in DEFINED.items():
+        yield _row(f"`{name}`", "", f"流通股本（股），`{definition}`")
+
+
+def _function(function: Function) -> str:
+    same = f"；同 `{function.definition}`" if function.definition and "同 " not in function.zh else ""
+    return _row(f"`{function.signature}`", f"{function.zh}{same}", _CARRIED[carried(function)])
+
+
 def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
@@ -186,3 +262,20 @@ PAGES: dict[str, Callable[[], str]] = {
     "rest.md": rest_page,
     "errors.md": errors_page,
 }
+#: A page of docs/zh/ and the part of it that is made.
+PARTS: dict[str, Callable[[], str]] = {"zh/indicators.md": catalogue, "zh/formulas.md": functions}
+
+
+def filled(page: str, markdown: str) -> str:
+    """Return the text of a page with the part of it that is made.
+
+    Raises:
+        ValueError: The page has no place for its part.
+    """
+    if page not in PARTS:
+        return markdown
+    before, begin, rest = markdown.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        raise ValueError(f"docs/{page} lacks the lines between which its generated part belongs.")
+    return f"{before}{PARTS[page]()}{after}"

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from chinese_reference import PAGES
+from chinese_reference import PAGES, filled
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -52,7 +52,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Turn links that leave the site into text, and what stands behind the language of a code block into a title."""
+    """Add the part that is made; turn links out of the site into text, and marks of code blocks into titles."""
+    markdown = filled(page.file.src_uri, markdown)
     markdown = re.sub(r"\]\(((?:\.\./)?)decisions/?\)", rf"](\1{_DECISIONS})", markdown)
     if not page.file.src_uri.startswith("decisions/"):
         markdown = _outside(markdown, page)
@@ -77,11 +78,11 @@ def _reference(nav: Navigation, config: MkDocsConfig) -> Section:
     """
     reference = next(item for item in nav.items if isinstance(item, Section) and item.title == "Reference")
     titles = config.extra["reference_in_english"]
-    pages = [page for page in reference.children if isinstance(page, Page)]
-    if missing := [page.file.src_uri for page in pages if page.file.src_uri not in (*titles, *PAGES)]:
+    in_chinese = {page.file.src_uri.removeprefix("zh/") for page in nav.pages if page.file.src_uri.startswith("zh/")}
+    pages = [page for page in reference.children if isinstance(page, Page) and page.file.src_uri not in in_chinese]
+    if missing := [page.file.src_uri for page in pages if page.file.src_uri not in titles]:
         raise PluginError(f"mkdocs.yml has no Chinese title of {', '.join(missing)}; add it to reference_in_english.")
-    others = [Link(titles[page.file.src_uri], page.url) for page in pages if page.file.src_uri not in PAGES]
-    return Section("参考（英文）", others)
+    return Section("参考（英文）", [Link(titles[page.file.src_uri], page.url) for page in pages])
 
 
 def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, nav: Navigation) -> dict[str, Any]:

@@ -111,7 +111,16 @@ def test_the_configuration_of_an_assistant_names_the_command_that_lists_the_tool
 
 
 @pytest.mark.parametrize(
-    ("page", "number"), [("backtests.md", 0), ("strategies.md", 0), ("indicators.md", 1), ("indicators.md", 0)]
+    ("page", "number"),
+    [
+        ("backtests.md", 0),
+        ("zh/backtests.md", 0),
+        ("strategies.md", 0),
+        ("indicators.md", 1),
+        ("indicators.md", 0),
+        ("zh/indicators.md", 1),
+        ("zh/indicators.md", 0),
+    ],
 )
 def test_the_entries_of_a_page_are_valid(cli: Commands, page: str, number: int) -> None:
     cli.folder.write("formulas/trend.txt", "UP:C>MA(C,20);")

@@ -18,7 +18,13 @@ from mystocks_dagster.taskfile.schedule import Schedule
 pytestmark = pytest.mark.slow
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "tests" / "README.md", *sorted((ROOT / "docs").glob("*.md")), *DECISIONS]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    ROOT / "tests" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "zh").glob("*.md")),
+    *DECISIONS,
+]
 #: The changelog names what was there once.
 PRESENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 #: Programs write these. CHANGELOG.md is a list of lines that are read one at a time.
@@ -83,6 +89,7 @@ def literals(field: str) -> tuple[str, ...]:
     return get_args(annotation)
 
 
+@pytest.mark.parametrize("page", ["glossary.md", "zh/glossary.md"])
 @pytest.mark.parametrize(
     ("term", "values"),
     [
@@ -92,12 +99,23 @@ def literals(field: str) -> tuple[str, ...]:
         ("state", STATES),
     ],
 )
-def test_the_glossary_has_each_value_and_no_other(term: str, values: tuple[str, ...]) -> None:
-    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-    row = re.search(rf"^\| {term} \|[^|]*\| (.*) \|$", text, re.M)
+def test_the_glossary_has_each_value_and_no_other(page: str, term: str, values: tuple[str, ...]) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    row = re.search(rf"^\|(?: [^|]* \|)? {term} \|(?: [^|]* \|)? ([^|]*) \|$", text, re.M)
     assert row
     assert set(re.findall(r"`(\w+)`", row[1])) - {"misfire"} == set(values)
     assert len(values) > 2
+
+
+def test_both_glossaries_have_the_same_terms_in_the_same_order() -> None:
+    def terms(page: str) -> list[tuple[str, str]]:
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", text, re.M)
+        return [(first, second) for first, second, meaning in rows if meaning not in ("meaning", "含义", "---")]
+
+    english = terms("glossary.md")
+    assert [(term, word) for word, term in terms("zh/glossary.md")] == english
+    assert len(english) > 60
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:
