@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from chinese_sources import tables as sources_tables
 from pydantic.fields import FieldInfo
 
 from mystocks_dagster.api.app import create_app
@@ -186,3 +187,5 @@ PAGES: dict[str, Callable[[], str]] = {
     "rest.md": rest_page,
     "errors.md": errors_page,
 }
+#: Name of a page of docs/zh that is written but for a part, and what makes that part.
+PARTS: dict[str, Callable[[], str]] = {"sources.md": sources_tables}

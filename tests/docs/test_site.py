@@ -50,12 +50,20 @@ def test_a_page_is_in_one_language(site: Path, page: str, language: str, words: 
     assert bool(re.search(r"[\u4e00-\u9fff]", tabs[0])) == (language == "zh")
 
 
-@pytest.mark.parametrize("page", ["tasks-yaml", "lake", "cli", "rest", "errors"])
+#: Pages of the reference that are written in both languages, in whole or for the most part.
+WRITTEN = ("sources", "akshare", "web", "graphql", "python")
+
+
+def article(page: Path) -> str:
+    """Return what a page says, without the navigation."""
+    found = re.search(r"<article.*?</article>", (page / "index.html").read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    return found[0]
+
+
+@pytest.mark.parametrize("page", ["tasks-yaml", "lake", "cli", "rest", "errors", *WRITTEN])
 def test_the_reference_is_in_chinese_too(site: Path, page: str) -> None:
-    text = (site / "zh" / page / "index.html").read_text(encoding="utf-8")
-    article = re.search(r"<article.*?</article>", text, re.DOTALL)
-    assert article
-    prose = re.sub(r"<(code|pre)\b.*?</\1>", "`", article[0], flags=re.DOTALL)
+    prose = re.sub(r"<(code|pre)\b.*?</\1>", "`", article(site / "zh" / page), flags=re.DOTALL)
     sentences = re.findall(r"\b[A-Za-z]+(?: [a-z]+){3,}", re.sub(r"<[^>]+>", "|", prose))
     assert sentences == []
 
@@ -68,6 +76,16 @@ def test_the_chinese_reference_has_the_same_commands_and_errors(site: Path, page
 
     assert names(site / "zh") == names(site)
     assert len(names(site)) > 20
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_a_chinese_page_has_the_headings_lists_blocks_and_rows_of_the_english_one(site: Path, page: str) -> None:
+    def parts(folder: Path) -> list[tuple[str, str]]:
+        """Return the parts in their order, with the name in code that a row begins with."""
+        return re.findall(r"<(h[1-4]|li|pre|img|tr)\b[^>]*>(?:\s*<td><code>(.*?)</code>)?", article(folder / page))
+
+    assert parts(site / "zh") == parts(site)
+    assert len(parts(site)) > 20
 
 
 def test_the_search_has_both_languages(site: Path) -> None:
@@ -88,5 +106,5 @@ def test_the_chinese_navigation_leads_to_the_reference(site: Path) -> None:
             )
         )
         links = {title: address for address, title in found.items()}
-        for title in ("命令", "数据湖的表", "错误"):
+        for title in ("命令", "数据湖的表", "错误", "数据源", "网页"):
             assert (site / page / links[title] / "index.html").exists(), links
