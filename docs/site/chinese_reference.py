@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from chinese_sources import tables as sources_tables
 from pydantic.fields import FieldInfo
 
 from mystocks_dagster.api.app import create_app
@@ -82,8 +83,6 @@ _INDICATOR_HEAD = ("| 名称 | 参数 | 列与单位 | 公式与出处 |", "| --
 _SOURCE = {"通达信 formula manager": "通达信公式管理器", " (BRAR)": "（BRAR）", "; ": "；", "after ": "据 "}
 _CARRIED = {"yes": "是", "no": "否", "if N is a number": "N 为常数时", "unless N is 0": "N 不为 0 时"}
 #: What stands between these lines of a page of docs/zh/ is for the reader of the repository; the site has the part.
-_BEGIN = "<!-- Generated for the site by docs/site/chinese_reference.py. -->\n"
-_END = "<!-- End of what is generated. -->\n"
 
 
 def chinese(text: str) -> str:
@@ -262,20 +261,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "rest.md": rest_page,
     "errors.md": errors_page,
 }
-#: A page of docs/zh/ and the part of it that is made.
-PARTS: dict[str, Callable[[], str]] = {"zh/indicators.md": catalogue, "zh/formulas.md": functions}
-
-
-def filled(page: str, markdown: str) -> str:
-    """Return the text of a page with the part of it that is made.
-
-    Raises:
-        ValueError: The page has no place for its part.
-    """
-    if page not in PARTS:
-        return markdown
-    before, begin, rest = markdown.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not (begin and end):
-        raise ValueError(f"docs/{page} lacks the lines between which its generated part belongs.")
-    return f"{before}{PARTS[page]()}{after}"
+#: Name of a page of docs/zh that is written but for a part, and what makes that part.
+PARTS: dict[str, Callable[[], str]] = {
+    "sources.md": sources_tables,
+    "indicators.md": catalogue,
+    "formulas.md": functions,
+}

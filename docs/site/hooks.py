@@ -7,22 +7,24 @@ import re
 from pathlib import Path
 from typing import Any
 
-from chinese_reference import PAGES, filled
+from chinese_reference import PAGES, PARTS
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.nav import Link, Navigation, Section
+from mkdocs.structure.nav import Navigation, Section
 from mkdocs.structure.pages import Page
 
 #: A link out of docs/, to files that are not part of the site; the text stays.
 _OUTSIDE = re.compile(r"\[([^]\n]+)\]\((?:\.\./)+(?:tests|bench|mystocks_dagster|[\w.-]+\.md|tasks\.yaml)[^)\n]*\)")
 #: A fence with more than a language: ```yaml file=tasks.yaml
 _FENCE = re.compile(r"^(\s*```\w+) (?:file=(\S+)|\S+)$", re.MULTILINE)
-#: A line that ends in Chinese and goes on in Chinese: a browser would show the break as a space.
+#: A line that ends in Chinese and goes on in Chinese, or in code or a link behind a Chinese mark: a browser would show
+#: the break as a space.
 _CHINESE = r"[\u3000-\u9fff\uff00-\uffef“”‘’…]"
-_BREAK = re.compile(rf"(?<={_CHINESE})\n(?={_CHINESE})")
-#: A link of a Chinese page to a page of the reference that is in Chinese too.
-_REFERENCE = re.compile(rf"\]\((?:\.\./)?({'|'.join(map(re.escape, PAGES))})\)")
+_BREAK = re.compile(rf"(?<={_CHINESE})\n *(?={_CHINESE})|(?<=[，。、：；（])\n *(?=[`\[])")
+#: A link to a page, without a heading of it.
+_PAGE = re.compile(r"\]\((?:\.\./)?([\w-]+\.md)\)")
+#: What a reader on GitHub gets in place of a part that is made when the site is built.
+_PART = re.compile(r"^<!-- Generated.*?^<!-- End of what is generated. -->$", re.MULTILINE | re.DOTALL)
 #: The folder has no page of its own in the repository.
 _DECISIONS = "decisions.md"
 
@@ -51,38 +53,31 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Add the part that is made; turn links out of the site into text, and marks of code blocks into titles."""
-    markdown = filled(page.file.src_uri, markdown)
+def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
+    """Turn links that leave the site into text, and what stands behind the language of a code block into a title."""
     markdown = re.sub(r"\]\(((?:\.\./)?)decisions/?\)", rf"](\1{_DECISIONS})", markdown)
     if not page.file.src_uri.startswith("decisions/"):
         markdown = _outside(markdown, page)
     if chinese(page):
-        inside = "" if page.file.src_uri.startswith("zh/") else "zh/"
-        markdown = _REFERENCE.sub(rf"]({inside}\1)", markdown)
+        if part := PARTS.get(page.file.src_uri.removeprefix("zh/")):
+            markdown = _PART.sub(lambda _: part(), markdown)
+        markdown = _PAGE.sub(lambda match: _to_chinese(match, page, files), markdown)
         parts = re.split(r"(^```.*?^```$)", markdown, flags=re.MULTILINE | re.DOTALL)
         markdown = "".join(part if part.startswith("```") else _BREAK.sub("", part) for part in parts)
     return _FENCE.sub(lambda match: f'{match[1]} title="{match[2]}"' if match[2] else match[1], markdown)
 
 
+def _to_chinese(link: re.Match[str], page: Page, files: Files) -> str:
+    """Return a link of a Chinese page to the Chinese page of that name; a page may name its own English one."""
+    target = f"zh/{link[1]}"
+    if target == page.file.src_uri or not files.get_file_from_path(target):
+        return link[0]
+    return f"]({link[1]})" if page.file.src_uri.startswith("zh/") else f"]({target})"
+
+
 def _outside(markdown: str, page: Page) -> str:
     above = page.file.src_uri.count("/")
     return _OUTSIDE.sub(lambda match: match[1] if match[0].count("../") > above else match[0], markdown)
-
-
-def _reference(nav: Navigation, config: MkDocsConfig) -> Section:
-    """Return the reference that is in English alone, by Chinese titles.
-
-    Raises:
-        PluginError: A page of the reference has no Chinese title.
-    """
-    reference = next(item for item in nav.items if isinstance(item, Section) and item.title == "Reference")
-    titles = config.extra["reference_in_english"]
-    in_chinese = {page.file.src_uri.removeprefix("zh/") for page in nav.pages if page.file.src_uri.startswith("zh/")}
-    pages = [page for page in reference.children if isinstance(page, Page) and page.file.src_uri not in in_chinese]
-    if missing := [page.file.src_uri for page in pages if page.file.src_uri not in titles]:
-        raise PluginError(f"mkdocs.yml has no Chinese title of {', '.join(missing)}; add it to reference_in_english.")
-    return Section("参考（英文）", [Link(titles[page.file.src_uri], page.url) for page in pages])
 
 
 def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, nav: Navigation) -> dict[str, Any]:
@@ -91,7 +86,7 @@ def on_page_context(context: dict[str, Any], page: Page, config: MkDocsConfig, n
     in_chinese = chinese(page)
     config.theme["language"] = "zh" if in_chinese else "en"
     config.extra["homepage"] = "zh/" if in_chinese else "."
-    own_items = [*section.children, _reference(nav, config)] if in_chinese else []
-    own = Navigation(own_items or [item for item in nav.items if item is not section], nav.pages)
+    items = section.children if in_chinese else [item for item in nav.items if item is not section]
+    own = Navigation(items, nav.pages)
     own.homepage = nav.homepage
     return {**context, "nav": own}

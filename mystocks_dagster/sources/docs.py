@@ -1,6 +1,7 @@
 """Generate the tables of sources and offers in `docs/sources.md`: `python -m mystocks_dagster.sources.docs`."""
 
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from mystocks_dagster.datasets.reader import read_dataset
 from mystocks_dagster.datasets.registry import SHIPPED
@@ -42,20 +43,46 @@ def sources_markdown() -> str:
     )
 
 
-def _witnesses(table: str) -> str:
-    """Return the row of a table that a real source offers; it has a witness if two of them do."""
+#: Whether the witnesses of a table are compared; `none` if there is only one.
+Compared = Literal["by `compare_sources`", "not yet", "none"]
+
+
+class Witnesses(NamedTuple):
+    """What can witness a table.
+
+    Attributes:
+        sources: Names of sources, each with a remark: `a sample`, `ex-days`, or empty.
+        datasets: Names of shipped datasets.
+        compared: Whether they are compared.
+    """
+
+    sources: tuple[tuple[str, str], ...]
+    datasets: tuple[str, ...]
+    compared: Compared
+
+
+def witnesses_in_words(table: str) -> Witnesses | None:
+    """Return what can witness a table; None if no real source offers it."""
     witnesses = witnesses_of(table)
     if not witnesses:
-        return ""
-    datasets = [f"dataset `{name}`" for name in _witnessing(table)]
+        return None
+    datasets = tuple(_witnessing(table))
     if len(witnesses) == 1 and table not in WITNESS_TABLES and not datasets:
-        return f"| `{table}` | `{witnesses[0].source}` only | none |\n"
-    compared = table in COMPARED or bool(datasets)
+        return Witnesses(((witnesses[0].source, ""),), (), "none")
     sampled = table in COMPARED
-    names = [f"`{item.source}`{'' if item.in_bulk or not sampled else ' (a sample)'}" for item in witnesses]
-    names += [f"`{name}` (ex-days)" for name in states_ex_days(table)]
-    names += datasets
-    return f"| `{table}` | {', '.join(names)} | {'by `compare_sources`' if compared else 'not yet'} |\n"
+    sources = [(item.source, "" if item.in_bulk or not sampled else "a sample") for item in witnesses]
+    sources += [(name, "ex-days") for name in states_ex_days(table)]
+    return Witnesses(tuple(sources), datasets, "by `compare_sources`" if sampled or datasets else "not yet")
+
+
+def _witnesses(table: str) -> str:
+    found = witnesses_in_words(table)
+    if not found:
+        return ""
+    names = [f"`{name}`{f' ({remark})' if remark else ''}" for name, remark in found.sources]
+    names += [f"dataset `{name}`" for name in found.datasets]
+    only = " only" if found.compared == "none" else ""
+    return f"| `{table}` | {', '.join(names)}{only} | {found.compared} |\n"
 
 
 def _witnessing(table: str) -> list[str]:

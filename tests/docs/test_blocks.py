@@ -1,5 +1,6 @@
 """Every code block of the documentation is run by a test: here, or by the test that the table names."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -44,6 +45,8 @@ RUN_BY = {
 }
 #: What is installed on many machines is written for the reader's own names, in each language with its own comments.
 _SHELL = ("console", "bash", "text", "")
+#: What other programs read is the same in each language.
+_DATA = ("csv", "graphql", "json")
 
 
 def pages() -> list[Path]:
@@ -72,6 +75,27 @@ def test_a_chinese_page_has_no_block_that_the_english_one_lacks(page: Path) -> N
 
     theirs = typed(english(page))
     assert [lines for lines in typed(page) if lines not in theirs] == []
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if page != english(page)], ids=lambda page: page.name)
+def test_the_data_and_the_python_of_a_chinese_page_are_those_of_the_english_one(page: Path) -> None:
+    """But for comments and the texts of functions."""
+
+    def meant(path: Path) -> list[str]:
+        data = [one.text for one in blocks(path) if one.language in _DATA]
+        return data + [without_texts(one.text) for one in blocks(path) if one.language == "python"]
+
+    theirs = meant(english(page))
+    assert [text for text in meant(page) if text not in theirs] == []
+
+
+def without_texts(code: str) -> str:
+    """Return Python code without comments and docstrings."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return ast.unparse(tree)
 
 
 def test_the_channels_and_expectations_of_the_page_on_alerts_are_valid(
