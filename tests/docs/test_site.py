@@ -80,7 +80,7 @@ def test_the_chinese_reference_has_the_same_commands_and_errors(site: Path, page
     assert len(names(site)) > 20
 
 
-@pytest.mark.parametrize("page", WRITTEN)
+@pytest.mark.parametrize("page", WRITTEN[:-1])  # rows of the glossary begin with a term; `test_facts.py` compares them
 def test_a_chinese_page_has_the_headings_lists_blocks_and_rows_of_the_english_one(site: Path, page: str) -> None:
     def parts(folder: Path) -> list[tuple[str, str]]:
         """Return the parts in their order, with the name in code that a row begins with."""
