@@ -17,6 +17,7 @@ from mystocks_dagster.assistant.run_tools import reading_tools, starting_tools
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Language
+from mystocks_dagster.taskfile.signature import signature
 from mystocks_dagster.texts.catalogue import translate
 from mystocks_dagster.texts.declarations import declared
 
@@ -61,9 +62,9 @@ def _add(server: MCPServer, tool: Callable[..., Any], annotations: ToolAnnotatio
 
 def _signature(tool: Callable[..., Any], language: Language) -> inspect.Signature:
     """Return the signature of a tool with the descriptions of its parameters in a language."""
-    signature = inspect.signature(tool)
-    told = [one.replace(annotation=_described(one.annotation, language)) for one in signature.parameters.values()]
-    return signature.replace(parameters=told)
+    own = signature(tool)
+    told = [one.replace(annotation=_described(one.annotation, language)) for one in own.parameters.values()]
+    return own.replace(parameters=told)
 
 
 def _described(annotation: Any, language: Language) -> Any:

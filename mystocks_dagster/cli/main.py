@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from mystocks_dagster.cli.help import Commands, choose_language, command_of
-from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json, translate
+from mystocks_dagster.cli.printing import console, end_quietly, errors, escape, print_json, translate, unwritable
 from mystocks_dagster.errors import InvalidParams, MyStocksError, SettingsError, error_json
 from mystocks_dagster.gc_tuning import tune_gc
 from mystocks_dagster.secret_files import read_secret_files
@@ -165,14 +165,16 @@ def _flush() -> None:
         with contextlib.suppress(OSError):
             sys.stdout.close()
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the exit
-        raise SettingsError(f"The output cannot be written: {error.strerror}.") from None
+        raise unwritable(error) from None
 
 
 def _fail(error: MyStocksError) -> NoReturn:
     errors.print(f"[red]Error:[/] {escape(translate(str(error)))}")
-    if "--json" in sys.argv[1:]:
-        with contextlib.suppress(SettingsError):  # where stdout cannot be written, the line on stderr is enough
+    with contextlib.suppress(SettingsError):  # where stdout cannot be written, the line on stderr is enough
+        if "--json" in sys.argv[1:]:
             print_json(error.to_json())
+    with contextlib.suppress(SettingsError):  # else Python tries at its exit, and ends with another code
+        _flush()
     sys.exit(error.exit_code)
 
 

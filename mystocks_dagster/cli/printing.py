@@ -30,6 +30,7 @@ __all__ = [
     "print_table",
     "seconds",
     "translate",
+    "unwritable",
 ]
 
 #: Colour of a status, in tables and lines.
@@ -86,10 +87,18 @@ class Output(Console):
     """
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print as a `Console`; texts are translated, but not what is printed without markup: it is data."""
+        """Print as a `Console`; texts are translated, but not what is printed without markup: it is data.
+
+        Raises:
+            SettingsError: It cannot be written, for example into a file on a full disk.
+        """
         if options.get("markup", True):
             objects = tuple(translate(item) if isinstance(item, str) else item for item in objects)
-        super().print(*objects, **options)
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            if not self.stderr:  # where errors cannot be written, nobody can be told
+                raise unwritable(error) from None
 
     def on_broken_pipe(self) -> None:
         """End the program as SIGPIPE would."""
@@ -118,7 +127,12 @@ def print_json(value: Any) -> None:
     except BrokenPipeError:
         end_quietly()
     except OSError as error:
-        raise SettingsError(f"The output cannot be written: {error.strerror}.") from None
+        raise unwritable(error) from None
+
+
+def unwritable(error: OSError) -> SettingsError:
+    """Return the error for output that cannot be written."""
+    return SettingsError(f"The output cannot be written: {error.strerror}.")
 
 
 def print_table(

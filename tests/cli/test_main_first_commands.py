@@ -47,12 +47,15 @@ def test_wrong_usage_under_json_is_json_and_still_two(cli: Commands, words: tupl
     assert "Usage:" in told.err
 
 
-def test_output_that_cannot_be_written_is_said(folder: Folder) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [("list", "--json"), ("list",)])
+def test_output_that_cannot_be_written_is_said(folder: Folder, words: tuple[str, ...], unbuffered: str) -> None:
     folder.write("tasks.yaml", TASKS)
+    environment = {**folder.environment, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "mystocks_dagster.cli.main", "list", "--json"],
-            cwd=folder.root, env=folder.environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            [sys.executable, "-m", "mystocks_dagster.cli.main", *words],
+            cwd=folder.root, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.strip() == "Error: The output cannot be written: No space left on device."
