@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from mystocks_dagster.lake.sorting import sort_by_symbol, with_text_symbols
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import Version
 from mystocks_dagster.market.table import Table
+from mystocks_dagster.tasks.background_write import BackgroundWrite
 from mystocks_dagster.tasks.indicator_bars import Extent, TradedBars
 from mystocks_dagster.tasks.indicator_rows import Carried, period_rows
 from mystocks_dagster.tasks.indicator_work import Work, store_states
@@ -36,17 +38,18 @@ class _Target:
     kept: list[str]
     waiting: pl.DataFrame | None = field(default=None)
 
-    def add(self, lake: Lake, bars: pl.DataFrame, next_day: date | None, until: date) -> None:
-        """Compute and write a piece; `next_day` is the first one of the next piece, `until` ends the last piece."""
+    def rows(self, lake: Lake, bars: pl.DataFrame, next_day: date | None, until: date) -> pl.DataFrame | None:
+        """Compute a piece; `next_day` is the first one of the next piece, `until` ends the last piece."""
         if self.waiting is not None and self.waiting.height:
             bars = _in_order(self.waiting, bars)
         if next_day is not None:
             until = self.work.until(next_day) if self.work.period != "daily" else next_day
             self.waiting = bars.filter(pl.col("date") >= until)
             bars = bars.filter(pl.col("date") < until)
-        if bars.height:
-            rows = period_rows(self.work.plan, self.carried, bars, self.work.period, until)
-            self.rewrite.add(with_kept(lake, self.schema, rows, self.kept))
+        if bars.is_empty():
+            return None
+        rows = period_rows(self.work.plan, self.carried, bars, self.work.period, until)
+        return with_kept(lake, self.schema, rows, self.kept)
 
 
 def rebuild(
@@ -64,16 +67,19 @@ def rebuild(
     untils = {work.period: work.until(extent.last) for work in works}
     with ExitStack() as stack:
         targets = [_target(lake, work, stack) for work in works]
+        # A piece is written while the next one is computed.
+        writing = stack.enter_context(BackgroundWrite())
         pieces = _pieces(extent, whole=not all(work.plan.carried for work in works))
         for done, (start, end) in enumerate(pieces):
             report(done, len(pieces))
             piece = bars.read(start, end)
             next_day = None if done == len(pieces) - 1 else pieces[done + 1][0]
-            for target in targets:
-                target.add(lake, piece, next_day, untils[target.work.period])
+            rows = [target.rows(lake, piece, next_day, untils[target.work.period]) for target in targets]
+            writing.begin(partial(_write, targets, rows))
+        writing.wait()
         if not any(target.rewrite.rows for target in targets):
             raise LakeError("No symbol can be calculated: no bar has an adjusted price.")
-        rows = {target.work.table: target.rewrite.commit(target.work.marks(inputs)) for target in targets}
+        written = {target.work.table: target.rewrite.commit(target.work.marks(inputs)) for target in targets}
     store_states(
         lake,
         (
@@ -82,7 +88,13 @@ def rebuild(
             if target.work.plan.carried
         ),
     )
-    return rows
+    return written
+
+
+def _write(targets: Sequence[_Target], pieces: Sequence[pl.DataFrame | None]) -> None:
+    for target, rows in zip(targets, pieces, strict=True):
+        if rows is not None:
+            target.rewrite.add(rows)
 
 
 def with_kept(lake: Lake, schema: Table, rows: pl.DataFrame, kept: Sequence[str]) -> pl.DataFrame:
