@@ -162,7 +162,7 @@ def _stock_list(source: CheckedSource, lake: Lake, chosen: ChosenSource, run: Ta
     if not reasons:
         message = f"{chosen.name} has no stock list; load it with `mystocks run sync_basic_stock_info`."
         return TaskResult(status=State.SKIPPED, message=message)
-    message = f"Without the stock list ({' '.join(reasons)})"
+    message = f"Without the stock list ({' '.join(reasons)})."
     return TaskResult(status=State.PARTIAL_SUCCESS, message=message, failed_items=("stocks",))
 
 

@@ -16,6 +16,7 @@ _PLACE = re.compile(r"\{(\d+)\}")
 _JOINT = re.compile(r"(?<=[.,;:!?…]) +|(?<=\S) +(?=[A-Z][a-z]+ [a-z])")
 #: Texts with more joints are divided into sentences only, and of these only the first.
 _MOST_PARTS = 16
+_NEXT_SENTENCE = re.compile(r"[.!?] [A-Z]")
 _SENTENCE = re.compile(r"(?<=[.!?]) +")
 #: What a character of an entry counts against a joint within a value.
 _WEIGHT = 10
@@ -43,6 +44,8 @@ _JOINED = re.compile(" or | and ")
 _QUOTED = "原文："
 _CHINESE_START = re.compile(r"[\u4e00-\u9fff]")
 _CHINESE_END = re.compile(r"[\u3000-\u303f\uff00-\uff5e]\Z")
+#: A mark before one that ends the same part of a sentence: a value ended with a mark of its own.
+_DOUBLED = re.compile(r"[.,;。，；](?=[。，；：])")
 #: The mark between two texts, in Chinese.
 _MARKS = {".": "。", ",": "，", ";": "；", ":": "："}
 #: Those within a sentence, as a tuple: an empty text is in every text.
@@ -107,7 +110,8 @@ def _translated(text: str) -> str:
     if _EXCERPT.match(bare):
         return text
     before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :] if bare else ""
-    return f"{before}{(_reading_of_lines(bare) if _LINE_END in bare else _reading(bare)).chinese}{after}"
+    chinese = (_reading_of_lines(bare) if _LINE_END in bare else _reading(bare)).chinese
+    return f"{before}{_DOUBLED.sub('', chinese)}{after}"
 
 
 class _Reading(NamedTuple):
@@ -216,6 +220,9 @@ def _opening(text: str) -> int:
 
 def _filled(form: _Form, values: Sequence[str]) -> _Reading | None:
     """Return the reading of a text of this form; None if its values say more than the form and cannot be read."""
+    before = zip(form.pieces, values[:-1], strict=False)
+    if any(_NEXT_SENTENCE.search(value) and not piece.endswith("(") for piece, value in before):
+        return None  # it reaches over the end of a sentence
     coloured = form.pieces[0].startswith("[")
     readings = [_value(value, word=coloured) for value in values]
     unread = (value for value, reading in zip(values, readings, strict=True) if not reading.score)

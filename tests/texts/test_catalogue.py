@@ -121,6 +121,16 @@ def test_each_text_is_found_again_with_its_values():
             id="a-sentence-of-one-word",
         ),
         pytest.param("failed", "失败", id="a-state"),
+        pytest.param(
+            "Without the stock list (akshare: it broke off.).",
+            "没有股票列表（akshare: it broke off.）。",
+            id="a-mark-within-brackets-stays",
+        ),
+        pytest.param(
+            "/x/tasks.yaml cannot be used: it ends early..",
+            "/x/tasks.yaml 无法使用：it ends early。",
+            id="no-mark-twice",
+        ),
         pytest.param("bars of 2017, about 3 min left", "2017 的 K 线，还需约 3 分钟", id="with-the-remaining-time"),
         pytest.param(
             "Refused: 2024-03-15 (prev_close_disagrees: 300 of 300 previous closes are not the stored closes of the day"

@@ -1,8 +1,11 @@
-"""What YAML's reader and DuckDB say of usual mistakes is told in Chinese, by the versions that are installed."""
+"""What the installed YAML reader, DuckDB and pydantic say of usual mistakes is told in Chinese."""
 
 import re
+from datetime import date
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field, TypeAdapter, ValidationError
 
 from mystocks_dagster.errors import QueryRefused
 from mystocks_dagster.lake.sql import query
@@ -69,3 +72,31 @@ def test_a_mistake_in_sql_is_told_in_chinese(sql: str) -> None:
     assert told.startswith("查询失败：")
     assert "原文" not in told
     assert not ENGLISH.search(told.partition("\n\n")[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (int, "abc"),
+        (int, 1.5),
+        (float, "x"),
+        (bool, "perhaps"),
+        (str, 5),
+        (list[str], 5),
+        (dict[str, str], 5),
+        (date, "2024-13-01"),
+        (date, "soon"),
+        (Annotated[int, Field(ge=1, le=9)], 0),
+        (Annotated[int, Field(ge=1, le=9)], 10),
+        (Annotated[int, Field(gt=1)], 1),
+        (Annotated[int, Field(lt=1)], 1),
+        (Annotated[str, Field(min_length=1)], ""),
+        (Annotated[str, Field(max_length=2)], "abc"),
+        (Annotated[list[int], Field(max_length=2)], [1, 2, 3]),
+    ],
+)
+def test_a_wrong_value_in_a_request_is_told_in_chinese(kind: Any, value: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(kind).validate_python(value)
+    told = translate(caught.value.errors()[0]["msg"], "zh")
+    assert not ENGLISH.search(told), told
