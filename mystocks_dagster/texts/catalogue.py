@@ -1,17 +1,12 @@
 """The Chinese of a text that the program said in English, found by the text's form (decision 59)."""
 
-import json
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, lru_cache
-from itertools import chain
-from pathlib import Path
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-_FOLDER = Path(__file__).parent / "zh"
-#: A place for a value: `{0}`, `{1}` …; doubled braces stand for themselves.
-_PLACE = re.compile(r"\{(\d+)\}")
+from mystocks_dagster.texts.entries import MARKS, PLACE, Form, catalogue, unbraced
+
 #: Where a text of several sentences may be divided.
 _JOINT = re.compile(r"(?<=[.,;:!?…]) +|(?<=\S) +(?=[A-Z][a-z]+ [a-z])")
 #: Texts with more joints are divided into sentences only, and of these only the first.
@@ -21,11 +16,7 @@ _SENTENCE = re.compile(r"(?<=[.!?]) +")
 #: What a character of an entry counts against a joint within a value.
 _WEIGHT = 10
 _LINE_END = "\n"
-#: A value directly before another: the other is a remark behind it, or empty.
-_NAME = re.compile(r"[^\s,;(]*")
 _WORD = re.compile(r"\w+")
-#: A word that touches no value, which a NUL character stands for.
-_WHOLE_WORD = re.compile(r"(?<![\w\0])(\w+)(?![\w\0])")
 _BRACKET = re.compile("[()]")
 #: A name of a source, host, table, task or day, perhaps with a remark, of which something is said.
 _SUBJECT = re.compile(r"([\w.:/-]*\w)(?: (\([^()]*\)))? (?=\S+ \S)")
@@ -46,52 +37,8 @@ _CHINESE_START = re.compile(r"[\u4e00-\u9fff]")
 _CHINESE_END = re.compile(r"[\u3000-\u303f\uff00-\uff5e]\Z")
 #: A mark before one that ends the same part of a sentence: a value ended with a mark of its own.
 _DOUBLED = re.compile(r"[.,;。，；](?=[。，；：])")
-#: The mark between two texts, in Chinese.
-_MARKS = {".": "。", ",": "，", ";": "；", ":": "："}
 #: Those within a sentence, as a tuple: an empty text is in every text.
 _WITHIN = (",", ";")
-
-
-class _Form(NamedTuple):
-    """A text with values: what recognises it, and its Chinese.
-
-    Attributes:
-        size: Characters between the values.
-        pieces: What stands before, between and behind the values.
-        places: The number of each value in the order of the English text.
-    """
-
-    size: int
-    pieces: tuple[str, ...]
-    places: tuple[str, ...]
-    chinese: str
-
-    def values_in(self, text: str) -> list[str] | None:
-        """Return the values of a text of this form, each as short as possible; None for a text of another form."""
-        first, *middle, last = self.pieces
-        if not (text.startswith(first) and text.endswith(last)):
-            return None
-        values, start, end = [], len(first), len(text) - len(last)
-        for piece in middle:
-            name = None if piece else _NAME.match(text, start, end)
-            found = name.end() if name else text.find(piece, start, end)
-            if found < 0:
-                return None
-            values.append(text[start:found])
-            start = found + len(piece)
-        return [*values, text[start:end]] if start <= end else None
-
-
-class _Catalogue(NamedTuple):
-    """The entries, so that a text meets few of them.
-
-    Attributes:
-        fixed: English to Chinese, of texts without values.
-        forms: Texts with values, by their rarest word.
-    """
-
-    fixed: Mapping[str, str]
-    forms: Mapping[str, Sequence[_Form]]
 
 
 def translate(text: str, language: str) -> str:
@@ -151,19 +98,19 @@ def _reading(text: str) -> _Reading:
 def _joined(first: _Reading, rest: _Reading) -> _Reading:
     before = first.chinese
     if before[-1:] in _WITHIN and _CHINESE_START.match(rest.chinese):  # a part that is data, as +4.1%, before a text
-        before = before[:-1] + _MARKS[before[-1]]
+        before = before[:-1] + MARKS[before[-1]]
     space = "" if not rest.chinese or _CHINESE_END.search(before) else " "
     return _Reading(first.score + rest.score, f"{before}{space}{rest.chinese}")
 
 
 def _marked(text: str, *, goes_on: bool) -> _Reading | None:
     """Return the reading of a text as one entry, with or without the mark at its end; `goes_on` before another one."""
-    whole, bare = _whole(text), _whole(text[:-1]) if text[-1:] in _MARKS else None
+    whole, bare = _whole(text), _whole(text[:-1]) if text[-1:] in MARKS else None
     # On equal terms a colon belongs to the value before it, and so does a comma unless another text follows.
     keeps = text.endswith(":") or (text.endswith(",") and not goes_on)
     if bare is None or (whole and (whole.score, keeps) > (bare.score, False)):
         return whole
-    return _Reading(bare.score, bare.chinese + _MARKS[text[-1]])
+    return _Reading(bare.score, bare.chinese + MARKS[text[-1]])
 
 
 @lru_cache(maxsize=4096)
@@ -175,10 +122,10 @@ def _whole(text: str) -> _Reading | None:
 
 def _entry(text: str) -> _Reading | None:
     """Return the best reading of a text as one entry of the catalogue."""
-    catalogue = _catalogue()
-    if (fixed := catalogue.fixed.get(text)) is not None:
+    known = catalogue()
+    if (fixed := known.fixed.get(text)) is not None:
         return _Reading(_WEIGHT * len(text), fixed)
-    forms = (form for word in {"", *_WORD.findall(text)} for form in catalogue.forms.get(word, ()))
+    forms = (form for word in {"", *_WORD.findall(text)} for form in known.forms.get(word, ()))
     matches = ((form, form.values_in(text)) for form in forms)
     ways = (_filled(form, values) for form, values in matches if values is not None and all(map(_is_closed, values)))
     return max((way for way in ways if way), key=lambda way: way.score, default=None)
@@ -218,7 +165,7 @@ def _opening(text: str) -> int:
     return -1
 
 
-def _filled(form: _Form, values: Sequence[str]) -> _Reading | None:
+def _filled(form: Form, values: Sequence[str]) -> _Reading | None:
     """Return the reading of a text of this form; None if its values say more than the form and cannot be read."""
     before = zip(form.pieces, values[:-1], strict=False)
     if any(_NEXT_SENTENCE.search(value) and not piece.endswith("(") for piece, value in before):
@@ -230,10 +177,10 @@ def _filled(form: _Form, values: Sequence[str]) -> _Reading | None:
         return None
     named = {place: reading.chinese for place, reading in zip(form.places, readings, strict=True)}
     # Not by str.format: a value may hold braces.
-    pieces = _PLACE.split(form.chinese)
+    pieces = PLACE.split(form.chinese)
     told = {place for place, reading in zip(form.places, readings, strict=True) if reading.score}
     chinese = "".join(
-        named[piece] if number % 2 else _unbraced(_before(piece, [*pieces, ""][number + 1] in told))
+        named[piece] if number % 2 else unbraced(_before(piece, [*pieces, ""][number + 1] in told))
         for number, piece in enumerate(pieces)
     )
     joints = sum(len(_JOINT.findall(value)) for value in values)
@@ -264,53 +211,6 @@ def _value(text: str, *, word: bool) -> _Reading:
         return _Reading(0, text)
     if _LIST.fullmatch(bare):
         return _Reading(0, text.replace(", ", "、"))
-    if _CHOICE.fullmatch(bare) and bare not in _catalogue().fixed:
+    if _CHOICE.fullmatch(bare) and bare not in catalogue().fixed:
         return _Reading(0, _JOINED.sub(lambda joint: _JOINTS[joint[0]], text))
     return (_reading_of_lines(bare) if _LINE_END in bare else _reading(bare))._replace(chinese=_translated(text))
-
-
-@cache
-def entries() -> Mapping[str, str]:
-    """Return the whole catalogue: English to Chinese, with `{0}`, `{1}` … for the values."""
-    files = sorted(_FOLDER.glob("*.json"))
-    return {
-        english: chinese for file in files for english, chinese in json.loads(file.read_text(encoding="utf-8")).items()
-    }
-
-
-@cache
-def _catalogue() -> _Catalogue:
-    known = dict(chain.from_iterable(_variants(*entry) for entry in entries().items())) | dict(entries())
-    fixed = {english: chinese for english, chinese in known.items() if not _PLACE.search(english)}
-    forms = [_form(english, chinese) for english, chinese in known.items() if _PLACE.search(english)]
-    counts = Counter(word for form in forms for word in _words(form))
-    by_word: dict[str, list[_Form]] = {}
-    for form in forms:
-        by_word.setdefault(min(_words(form), key=lambda word: counts[word], default=""), []).append(form)
-    return _Catalogue({_unbraced(english): _unbraced(chinese) for english, chinese in fixed.items()}, by_word)
-
-
-def _variants(english: str, chinese: str) -> Iterator[tuple[str, str]]:
-    """Yield an entry, and the forms in which its text also meets a reader."""
-    yield english, chinese
-    if english[0] in _MARKS and english[1:2] == " ":  # it continues a text, and is read behind the joint
-        yield english[2:], chinese.lstrip("".join(_MARKS.values()))
-    remark = f"{{{len(_PLACE.findall(english)) - 1}}}"
-    if english.endswith(f". {remark}") and chinese.endswith(remark):  # there may be no remark
-        yield english.removesuffix(f" {remark}"), chinese.removesuffix(remark).rstrip()
-    if english.startswith("{0} {1}") and chinese.startswith("{0} {1}"):  # a name, and what is said of it
-        yield english.replace("{0} {1}", "{0}", 1), chinese.replace("{0} {1}", "{0}", 1)
-
-
-def _words(form: _Form) -> set[str]:
-    """Return the words that each text of a form has, whatever its values: those that touch no value."""
-    return {match[1] for match in _WHOLE_WORD.finditer("\0".join(form.pieces))}
-
-
-def _form(english: str, chinese: str) -> _Form:
-    pieces = tuple(_unbraced(piece) for piece in _PLACE.split(english)[::2])
-    return _Form(sum(map(len, pieces)), pieces, tuple(_PLACE.findall(english)), chinese)
-
-
-def _unbraced(text: str) -> str:
-    return text.replace("{{", "{").replace("}}", "}")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from support.spoken import PACKAGE, helps, rules, spoken
 
-from mystocks_dagster.texts.catalogue import entries, translate
+from mystocks_dagster.texts.catalogue import translate
+from mystocks_dagster.texts.entries import entries
 
 FILES = sorted((PACKAGE / "texts" / "zh").glob("*.json"))
 #: Words of tables, states and typer, which stand alone: no text of the source code shows that they are said.
