@@ -10,6 +10,7 @@ from mystocks_dagster.cli.completion import MANY
 from mystocks_dagster.cli.open_project import open_task_file
 from mystocks_dagster.cli.printing import console, escape, print_json, print_table, translate
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import State
 
 _NONE = (
     "No alerts: tasks.yaml has no addresses. Add them, such as\n\nalerts:\n  urls:\n    - wecombot://${WECOM_BOT_KEY}\n"
@@ -83,7 +84,7 @@ def send_test(json: Json = False) -> None:
         print_json(rows)
     for channel in channels if not json else ():
         error = errors[channel.id]
-        colour, state = ("green", "ok") if error is None else ("red", "failed")
+        colour, state = ("green", "ok") if error is None else ("red", State.FAILED)
         console.print(f"[{colour}]{translate(state)}[/] ", end="")
         console.print(channel.label + (f": {error}" if error else ""), markup=False)
     if not channels and not json:
