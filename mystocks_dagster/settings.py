@@ -158,13 +158,6 @@ def use_demo() -> None:
     os.environ["MYSTOCKS_SOURCE"] = "simulated"
 
 
-def uses_demo() -> bool:
-    """Return whether this process uses the demo's lake and simulated market."""
-    return os.environ.get("MYSTOCKS_SOURCE") == "simulated" and os.environ.get("MYSTOCKS_LAKE", "").endswith(
-        f"/{DEMO_LAKE}"
-    )
-
-
 def demo_only() -> bool:
     """Return whether only the demo has run here: its lake exists, no lake is set, and there is no other lake."""
     root = find_root(Path.cwd())

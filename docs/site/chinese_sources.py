@@ -80,10 +80,10 @@ def _remarks(offer: Offer) -> str:
 
 
 def _witnesses(table: str) -> str:
-    found = witnesses_in_words(table)
-    if not found:
+    witnesses = witnesses_in_words(table)
+    if not witnesses:
         return ""
-    names = [f"`{name}`{_REMARKS[remark]}" for name, remark in found.sources]
-    names += [f"数据集 `{name}`" for name in found.datasets]
-    only = "仅 " if found.compared == "none" else ""
-    return f"| `{table}` | {only}{'、'.join(names)} | {_COMPARED[found.compared]} |\n"
+    names = [f"`{name}`{_REMARKS[remark]}" for name, remark in witnesses.sources]
+    names += [f"数据集 `{name}`" for name in witnesses.datasets]
+    only = "仅 " if witnesses.compared == "none" else ""
+    return f"| `{table}` | {only}{'、'.join(names)} | {_COMPARED[witnesses.compared]} |\n"

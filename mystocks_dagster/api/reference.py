@@ -65,11 +65,13 @@ def document(request: Request) -> JSONResponse:
 def docs(request: Request) -> HTMLResponse:
     """Return the API reference."""
     language = page_language(request)
-    told, words = translate_document(request.app.openapi(), language), _WORDS[language]
+    document, words = translate_document(request.app.openapi(), language), _WORDS[language]
     calls = [
-        _call(path, method, call, words) for path, methods in told["paths"].items() for method, call in methods.items()
+        _call(path, method, call, words)
+        for path, methods in document["paths"].items()
+        for method, call in methods.items()
     ]
-    description = _prose(told["info"]["description"])
+    description = _prose(document["info"]["description"])
     page = _PAGE.format(description=description, calls="\n".join(calls), language=language, **_shown(words))
     return HTMLResponse(page, headers=_VARY)
 

@@ -63,8 +63,11 @@ def _add(server: MCPServer, tool: Callable[..., Any], annotations: ToolAnnotatio
 def _signature(tool: Callable[..., Any], language: Language) -> inspect.Signature:
     """Return the signature of a tool with the descriptions of its parameters in a language."""
     own = signature(tool)
-    told = [one.replace(annotation=_described(one.annotation, language)) for one in own.parameters.values()]
-    return own.replace(parameters=told)
+    parameters = [
+        parameter.replace(annotation=_described(parameter.annotation, language))
+        for parameter in own.parameters.values()
+    ]
+    return own.replace(parameters=parameters)
 
 
 def _described(annotation: Any, language: Language) -> Any:

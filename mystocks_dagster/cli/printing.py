@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mystocks_dagster.errors import SettingsError
-from mystocks_dagster.settings import terminal_language, uses_demo
+from mystocks_dagster.settings import Settings, terminal_language
 from mystocks_dagster.tags import State
 from mystocks_dagster.texts import catalogue, declarations
 
@@ -63,8 +63,15 @@ def translate(text: str) -> str:
 
     While the demo is used, the commands that it names use the demo too.
     """
-    told = catalogue.translate(text, language())
-    return _COMMAND.sub("mystocks --demo ", told) if uses_demo() else told
+    translated = catalogue.translate(text, language())
+    return _COMMAND.sub("mystocks --demo ", translated) if _COMMAND.search(translated) and _in_demo() else translated
+
+
+def _in_demo() -> bool:
+    try:
+        return Settings.from_env().demo
+    except SettingsError:
+        return False
 
 
 def declared(text: str) -> str:

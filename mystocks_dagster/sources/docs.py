@@ -76,13 +76,13 @@ def witnesses_in_words(table: str) -> Witnesses | None:
 
 
 def _witnesses(table: str) -> str:
-    found = witnesses_in_words(table)
-    if not found:
+    witnesses = witnesses_in_words(table)
+    if not witnesses:
         return ""
-    names = [f"`{name}`{f' ({remark})' if remark else ''}" for name, remark in found.sources]
-    names += [f"dataset `{name}`" for name in found.datasets]
-    only = " only" if found.compared == "none" else ""
-    return f"| `{table}` | {', '.join(names)}{only} | {found.compared} |\n"
+    names = [f"`{name}`{f' ({remark})' if remark else ''}" for name, remark in witnesses.sources]
+    names += [f"dataset `{name}`" for name in witnesses.datasets]
+    only = " only" if witnesses.compared == "none" else ""
+    return f"| `{table}` | {', '.join(names)}{only} | {witnesses.compared} |\n"
 
 
 def _witnessing(table: str) -> list[str]:

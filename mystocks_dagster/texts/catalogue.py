@@ -178,9 +178,9 @@ def _filled(form: Form, values: Sequence[str]) -> _Reading | None:
     named = {place: reading.chinese for place, reading in zip(form.places, readings, strict=True)}
     # Not by str.format: a value may hold braces.
     pieces = PLACE.split(form.chinese)
-    told = {place for place, reading in zip(form.places, readings, strict=True) if reading.score}
+    read = {place for place, reading in zip(form.places, readings, strict=True) if reading.score}
     chinese = "".join(
-        named[piece] if number % 2 else unbraced(_before(piece, [*pieces, ""][number + 1] in told))
+        named[piece] if number % 2 else unbraced(_before(piece, [*pieces, ""][number + 1] in read))
         for number, piece in enumerate(pieces)
     )
     joints = sum(len(_JOINT.findall(value)) for value in values)

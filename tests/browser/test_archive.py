@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 import pytest
-from browser.chromium import executable, open_page
+from browser.chromium import executable
 from browser.walk import outside, pages, serious_faults, stacked, visit
 from playwright.sync_api import Page
 from support.api import Api, serve_api
@@ -27,12 +27,6 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
         folder.mystocks("run", task, timeout=400, code=None)  # a part of the sync fails: the archive has no stock list
     with serve_api(folder) as api:
         yield api
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with open_page() as page:
-        yield page
 
 
 @pytest.fixture(scope="module")

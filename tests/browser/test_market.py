@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browser.chromium import PATIENCE, executable, open_page
+from browser.chromium import PATIENCE, executable
 from browser.walk import outside, pages, serious_faults, stacked, visit
 from playwright.sync_api import Page, expect
 from support.api import Api, serve_api
@@ -45,12 +45,6 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     folder.mystocks("demo", timeout=400)
     with serve_api(folder) as api:
         yield api
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with open_page() as page:
-        yield page
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

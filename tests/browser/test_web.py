@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from browser.chromium import PATIENCE, executable, open_page
+from browser.chromium import PATIENCE, executable
 from playwright.sync_api import Page, expect
 from support.project import Server, make_folder, serve, wait_for
 
@@ -55,12 +55,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder.write("quick.py", QUICK)
     with serve(folder) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with open_page() as page:
-        yield page
 
 
 def test_the_asset_graph_shows_what_belongs_together_and_what_feeds_what(server: Server, page: Page) -> None:

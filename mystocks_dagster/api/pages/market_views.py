@@ -125,10 +125,10 @@ def _register_security(router: APIRouter, site: Site) -> None:
             return JSONResponse(
                 {"message": catalogue.translate(str(error), language_of(request))}, status_of(error, request.method)
             )
-        told = drawn.to_json()
-        for mark in told["marks"]:
+        chart = drawn.to_json()
+        for mark in chart["marks"]:
             mark["text"] = strategy_name(mark["text"], language_of(request))
-        return compressed(request, bytes(JSONResponse(told).body), "application/json")
+        return compressed(request, bytes(JSONResponse(chart).body), "application/json")
 
 
 def _is_exact(security: "Security", text: str) -> bool:
