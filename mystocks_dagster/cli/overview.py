@@ -27,7 +27,8 @@ def print_overview() -> None:
     else:
         console.print(f"[bold]MyStocks[/]: there is no project in {where}.")
     console.print()
-    steps = [*state.next_steps(), ("mystocks --help", "all commands")]
+    steps = [(translate(command), about) for command, about in state.next_steps()]
+    steps.append(("mystocks --help", "all commands"))
     width = max(len(command) for command, _ in steps)
     for command, about in steps:
         console.print(f"  [bold]{escape(command.ljust(width))}[/]  {escape(translate(about))}")

@@ -106,7 +106,7 @@ def _calculate(lake: Lake, params: IndicatorParams, run: TaskRun, rows: Counter[
         _calculate_all(lake, works, inputs, extent, params, run, times, rows)
     if not any(rows.values()):
         return _result({}, doubtful, without, f"Already complete up to {extent.last}.")
-    message = f"{sum(rows.values())} rows up to {extent.last}."
+    message = f"{sum(rows.values()):,} rows up to {extent.last}."
     result = _result(rows, doubtful, without, f"{message} {_without_values(lake, works, extent)}".strip())
     return replace(result, stages=times.seconds)
 

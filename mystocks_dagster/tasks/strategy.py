@@ -206,12 +206,12 @@ def _sorted(signals: pl.DataFrame) -> pl.DataFrame:
 def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int, computed: Sequence[Choice]) -> TaskResult:
     stored = dict(lake.scan("signals").group_by("strategy").len().collect().iter_rows())
     counts = {choice.label: stored.get(choice.label, 0) for choice in params.choices}
-    run.logger.info("Signals stored: %s", ", ".join(f"{name} {count}" for name, count in counts.items()))
+    run.logger.info("Signals stored: %s", ", ".join(f"{name} {count:,}" for name, count in counts.items()))
     doubtful = find_doubts(lake)
-    total = f"{sum(counts.values())} signals of {len(counts)} strategies are stored"
+    total = f"{sum(counts.values()):,} signals of {len(counts)} strategies are stored"
     short = describe_short_history(lake, [choice for choice in computed if not counts[choice.label]])
     idle = not rows and not params.force
-    message = f"No signal has changed; {total}." if idle else f"{total}; {rows} rows were written."
+    message = f"No signal has changed; {total}." if idle else f"{total}; {rows:,} rows were written."
     status = State.SKIPPED if idle and not short else State.SUCCESS
     return TaskResult(
         status=State.PARTIAL_SUCCESS if doubtful else status,

@@ -55,6 +55,14 @@ def test_in_the_demo_the_commands_that_are_named_use_the_demo(cli: Commands) -> 
     assert "mystocks --demo run sync_basic_stock_info" in cli("--demo", "--lang", "zh", "search", "无此股")
 
 
+def test_in_the_demo_the_next_steps_stand_below_each_other(filled: Commands, shipped: object) -> None:
+    filled.folder.root.joinpath("demo").mkdir()
+    filled.folder.root.joinpath("data").rename(filled.folder.root / "demo" / "lake")
+    steps = [line for line in filled("--demo").splitlines() if line.startswith("  mystocks ")]
+    assert any(line.startswith("  mystocks --demo chart SYMBOL  ") for line in steps)
+    assert len({len(line) - len(line[2:].partition("  ")[2].lstrip()) for line in steps}) == 1
+
+
 def test_search_finds_by_code_name_and_initials(filled: Commands) -> None:
     for text in ("600519", "茅台", "gzmt"):
         first = filled.json("search", text)[0]

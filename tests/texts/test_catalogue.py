@@ -153,7 +153,18 @@ def test_each_text_is_found_again_with_its_values():
             id="a-day-and-what-is-said-of-it",
         ),
         pytest.param("margin: nothing to load.", "margin：没有要装载的。", id="without-a-remark"),
-        pytest.param("it states no days of ours", "it states no days of ours", id="most-of-it-is-not-ours"),
+        pytest.param("it states no trading days", "it states no trading days", id="most-of-it-is-not-ours"),
+        pytest.param(
+            "No source of the market's past answers (tdx: it broke off. Ask again tomorrow.). Name a folder or zip:"
+            " --from FOLDER.",
+            "没有应答的历史行情数据源（tdx: it broke off. Ask again tomorrow.）。请写一个文件夹或 zip：--from FOLDER。",
+            id="sentences-within-brackets",
+        ),
+        pytest.param(
+            "Execution of run for \"daily_job\" failed. Steps failed: ['load'].",
+            "\"daily_job\" 的运行失败。失败的步骤：['load']。",
+            id="two-sentences-of-dagster",
+        ),
         pytest.param(
             "Incomplete: 2023-01-13: 1 row set aside, 2023-02-22: 2 rows set aside and 26 more.",
             "不完整：2023-01-13: 隔离 1 行，2023-02-22: 隔离 2 行 等另外 26 个。",
