@@ -167,8 +167,7 @@ def _opening(text: str) -> int:
 
 def _filled(form: Form, values: Sequence[str]) -> _Reading | None:
     """Return the reading of a text of this form; None if its values say more than the form and cannot be read."""
-    before = zip(form.pieces, values[:-1], strict=False)
-    if any(_NEXT_SENTENCE.search(value) and not piece.endswith("(") for piece, value in before):
+    if any(_NEXT_SENTENCE.search(value) for value in values[:-1]):
         return None  # it reaches over the end of a sentence
     coloured = form.pieces[0].startswith("[")
     readings = [_value(value, word=coloured) for value in values]

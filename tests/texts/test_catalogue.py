@@ -153,6 +153,11 @@ def test_each_text_is_found_again_with_its_values():
             id="a-day-and-what-is-said-of-it",
         ),
         pytest.param("margin: nothing to load.", "margin：没有要装载的。", id="without-a-remark"),
+        pytest.param(
+            "Execution of plan failed. Copies failed: x",
+            "Execution of plan failed. Copies failed: x",
+            id="no-text-reaches-over-the-end-of-a-sentence",
+        ),
         pytest.param("it states no trading days", "it states no trading days", id="most-of-it-is-not-ours"),
         pytest.param(
             "No source of the market's past answers (tdx: it broke off. Ask again tomorrow.). Name a folder or zip:"
