@@ -15,7 +15,7 @@ from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import as_stored, check_format, format_trouble
 from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
 from mystocks_dagster.lake.location import check_location, has_wildcards, is_unfilled, local_path
-from mystocks_dagster.lake.newest import NewestVersions
+from mystocks_dagster.lake.open_versions import OpenVersions
 from mystocks_dagster.lake.point_in_time import check_known, is_known_by_date, known
 from mystocks_dagster.market.code_changes import CODE, NO_CHANGES, CodeChanges
 from mystocks_dagster.market.table import MOMENT, Table
@@ -47,7 +47,7 @@ class TableReader:
         self.world = world
         self._known_world: str | None = None
         self._changes: tuple[DeltaTable | None, CodeChanges] = (None, NO_CHANGES)
-        self._newest = NewestVersions()
+        self._open_versions = OpenVersions()
 
     def exists(self, table: str) -> bool:
         """Return whether the table exists."""
@@ -125,7 +125,7 @@ class TableReader:
         # Most lakes in a folder have no such table; asking the system takes a tenth of opening a log.
         if folder is not None and not os.path.exists(folder):  # noqa: PTH110
             return NO_CHANGES
-        opened = self._newest.open(uri)
+        opened = self._open_versions.newest(uri)
         if opened is None:
             return NO_CHANGES
         if opened is not self._changes[0]:
@@ -181,7 +181,7 @@ class TableReader:
 
     def log(self, table: str, version: int | None = None) -> DeltaTable | None:
         """Open the transaction log of a table, at its newest or an older version; None when it does not exist."""
-        return self._opened(table) if version is None else delta.open_table(self._uri(table), version)
+        return self._opened(table) if version is None else self._open_versions.at(self._uri(table), version)
 
     def schema_of(self, table: str) -> Table:
         """Return the contract of a table as this lake has it, see `lake.formats.as_stored`."""
@@ -192,7 +192,7 @@ class TableReader:
 
     def _opened(self, table: str) -> DeltaTable | None:
         """Open the version of a table that is read: the newest one; None when it does not exist."""
-        return self._newest.open(self._uri(table))
+        return self._open_versions.newest(self._uri(table))
 
     def _info(self, name: str) -> TableInfo | None:
         uri = self._uri(name)

@@ -5,9 +5,10 @@ of Delta's application transactions, written by the commit that writes the rows,
 Only transaction logs are read, never data.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import product
 
 import polars as pl
@@ -32,6 +33,10 @@ class Version:
     number: int
 
 
+#: Takes the version that was read then (None: none) and the one of now; returns the first day that changed.
+FirstChange = Callable[[int | None, Version], date | None]
+
+
 def versions(lake: Lake, tables: Sequence[str]) -> tuple[Version, ...]:
     """Return the newest versions; call it before reading, so that later writes count as new the next time.
 
@@ -46,18 +51,28 @@ def watermarks(work: Collection[str], inputs: Sequence[Version]) -> dict[str, in
     return {_name(piece, version): version.number for piece, version in product((*work, _ANY), inputs)}
 
 
-def stale_since(lake: Lake, table: str, work: Collection[str], inputs: Sequence[Version]) -> date | None:
+def stale_since(
+    lake: Lake, table: str, work: Collection[str], inputs: Sequence[Version], changes: FirstChange | None = None
+) -> date | None:
     """Return the first day whose rows in an input may have changed since all of `work` was done.
 
     A whole file counts as changed when one of its rows has changed. None means that nothing has changed; `BEGINNING`
     that the work was never done, or that the log does not reach back to it.
+
+    Args:
+        lake: Where the tables are.
+        table: The computed table.
+        work: The pieces of work.
+        inputs: The versions of the inputs now.
+        changes: `first_change` of this lake; one that remembers what it returned serves works of the same inputs.
     """
+    changes = changes or partial(first_change, lake)
     computed = lake.log(table)
     if computed is None:
         return BEGINNING
     seen = {(version, seen_version(computed, piece, version)) for piece, version in product(work, inputs)}
-    changes = (first_change(lake, number, version) for version, number in seen)
-    return min((day for day in changes if day is not None), default=None)
+    days = (changes(number, version) for version, number in seen)
+    return min((day for day in days if day is not None), default=None)
 
 
 def seen_version(computed: DeltaTable, piece: str, version: Version) -> int | None:

@@ -11,6 +11,7 @@ from mystocks_dagster.lake.data_files import data_files
 from mystocks_dagster.lake.indicator_state import Stored
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import Version
+from mystocks_dagster.tasks.background_write import BackgroundWrite
 from mystocks_dagster.tasks.indicator_bars import Extent, TradedBars
 from mystocks_dagster.tasks.indicator_rebuild import kept_columns, with_kept
 from mystocks_dagster.tasks.indicator_rows import Carried, period_rows
@@ -32,8 +33,8 @@ class Update:
     symbols: Mapping[str, date]
 
 
-def carry(lake: Lake, work: Work, inputs: Sequence[Version], extent: Extent) -> int | None:
-    """Bring the table of a period up to date from the stored state.
+def carry(lake: Lake, work: Work, inputs: Sequence[Version], extent: Extent, states: BackgroundWrite) -> int | None:
+    """Bring the table of a period up to date from the stored state, and begin to store the new one with `states`.
 
     Returns:
         The number of rows written; None if there is no state that fits, or if so much has changed that a rebuild takes
@@ -59,7 +60,8 @@ def carry(lake: Lake, work: Work, inputs: Sequence[Version], extent: Extent) -> 
     update = _update(lake, work, parts, past, changed, stored.until)
     rows = write(lake, work, update, work.marks(inputs))
     if until != stored.until or changed:
-        store_states(lake, [work.states(carried, inputs, until)])
+        new_state = work.states(carried, inputs, until)
+        states.begin(lambda: store_states(lake, [new_state]))
     return rows
 
 

@@ -18,6 +18,7 @@ from mystocks_dagster.market import adjust, indicators, periods
 from mystocks_dagster.market.indicators import INDICATORS
 from mystocks_dagster.market.periods import PERIODS, Period
 from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.tasks.background_write import BackgroundWrite
 from mystocks_dagster.tasks.indicator_bars import Extent, stored_extent
 from mystocks_dagster.tasks.indicator_carry import carry, recompute
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
@@ -142,14 +143,15 @@ def _calculate_all(
     years = max(1, len(extent.years))
     total = years * len(stale)
     rebuilds: list[Work] = []
-    for place, work in enumerate(stale):
-        run.report_progress(years * (place - len(rebuilds)), total, _STAGES[work.period])
-        with times.of(f"{work.period}, new bars"):
-            carried = None if params.force else carry(lake, work, inputs, extent)
-        if carried is None:
-            rebuilds.append(work)
-        else:
-            rows[work.table] += carried
+    with BackgroundWrite() as states:
+        for place, work in enumerate(stale):
+            run.report_progress(years * (place - len(rebuilds)), total, _STAGES[work.period])
+            with times.of(f"{work.period}, new bars"):
+                carried = None if params.force else carry(lake, work, inputs, extent, states)
+            if carried is None:
+                rebuilds.append(work)
+            else:
+                rows[work.table] += carried
     rest = years * len(rebuilds)
     if rebuilds := joined(rebuilds):
         names = ", ".join(dict.fromkeys(item.name for work in rebuilds for item in work.calculations))

@@ -1,8 +1,11 @@
 """Signals of strategies, the shipped and the project's own, from the daily indicators and bars."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache, partial
 from itertools import chain
 from typing import Any
 
@@ -15,7 +18,15 @@ from mystocks_dagster.lake.identity import identity_inputs
 from mystocks_dagster.lake.layout import row_order
 from mystocks_dagster.lake.matching import with_columns_of
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import BEGINNING, Version, stale_since, versions, watermarks
+from mystocks_dagster.lake.watermarks import (
+    BEGINNING,
+    FirstChange,
+    Version,
+    first_change,
+    stale_since,
+    versions,
+    watermarks,
+)
 from mystocks_dagster.market import limit_columns, statement_factors
 from mystocks_dagster.market.tables.research import SIGNALS
 from mystocks_dagster.strategies import columns, conditions, evaluation, formulas, ranking
@@ -85,21 +96,26 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
 
 def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     engine = tables_of(calculate_strategy_signals).code_version
-    pieces = [_piece(lake, choice, f"{engine}", force=params.force) for choice in params.choices]
+    changes = cache(partial(first_change, lake))
+    pieces = [_piece(lake, choice, f"{engine}", changes, force=params.force) for choice in params.choices]
     stale = [piece for piece in pieces if piece.since]
     rows, times = 0, StageTimes()
-    if stale:
-        rows = _store(lake, stale, times, force=params.force)
+    since = min((piece.since for piece in stale if piece.since), default=date.max)
+    with ThreadPoolExecutor(1) as pool:
+        # A new day changes a few days; meanwhile the signals of all years before are counted.
+        earlier = pool.submit(_counts, lake, end=date(max(since.year - 1, 1), 12, 31))
+        if stale:
+            rows = _store(lake, stale, since, times, force=params.force)
+        counts = earlier.result() + _counts(lake, start=date(since.year, 1, 1))
     computed = [piece.choice for piece in stale]
-    return replace(_result(lake, params, run, rows, computed), stages=times.seconds)
+    return replace(_result(lake, params, run, rows, computed, counts), stages=times.seconds)
 
 
-def _store(lake: Lake, stale: Sequence["_Piece"], times: StageTimes, *, force: bool) -> int:
+def _store(lake: Lake, stale: Sequence["_Piece"], since: date, times: StageTimes, *, force: bool) -> int:
     """Compute and store what is stale; return the number of rows written.
 
     A whole table is written year by year, also one that an older version wrote in one file.
     """
-    since = min(piece.since for piece in stale if piece.since)
     seen = {name: number for piece in stale for name, number in piece.watermarks.items()}
     computed = ahead(_computed(lake, stale, times))
     exists = lake.exists("signals")
@@ -134,11 +150,12 @@ class _Piece:
         return Needs(self.choice.definition.reads, self.since or BEGINNING, self.choice.bars_needed)
 
 
-def _piece(lake: Lake, choice: Choice, engine: str, *, force: bool) -> _Piece:
+def _piece(lake: Lake, choice: Choice, engine: str, changes: FirstChange, *, force: bool) -> _Piece:
     tables = [name for name in columns.tables_of(choice.definition.reads) if name != "stocks" or lake.exists(name)]
     inputs = versions(lake, (*tables, *identity_inputs(lake)))
     work = f"{choice.label} {choice.version} {engine}"
-    return _Piece(choice, work, inputs, BEGINNING if force else stale_since(lake, "signals", [work], inputs))
+    since = BEGINNING if force else stale_since(lake, "signals", [work], inputs, changes)
+    return _Piece(choice, work, inputs, since)
 
 
 def _kept(lake: Lake, stale: Sequence[_Piece], since: date) -> pl.DataFrame:
@@ -203,9 +220,19 @@ def _sorted(signals: pl.DataFrame) -> pl.DataFrame:
     return signals.sort(place)
 
 
-def _result(lake: Lake, params: SignalParams, run: TaskRun, rows: int, computed: Sequence[Choice]) -> TaskResult:
-    stored = dict(lake.scan("signals").group_by("strategy").len().collect().iter_rows())
-    counts = {choice.label: stored.get(choice.label, 0) for choice in params.choices}
+def _counts(lake: Lake, *, start: date | None = None, end: date | None = None) -> Counter[str]:
+    """Return the number of stored signals by strategy."""
+    if not lake.exists("signals"):
+        return Counter()
+    stored = lake.scan("signals", columns=["strategy"], start=start, end=end).group_by("strategy").len()
+    with translate_errors(lake.location):
+        return Counter(dict(stored.collect().iter_rows()))
+
+
+def _result(
+    lake: Lake, params: SignalParams, run: TaskRun, rows: int, computed: Sequence[Choice], stored: Counter[str]
+) -> TaskResult:
+    counts = {choice.label: stored[choice.label] for choice in params.choices}
     run.logger.info("Signals stored: %s", ", ".join(f"{name} {count:,}" for name, count in counts.items()))
     doubtful = find_doubts(lake)
     total = f"{sum(counts.values()):,} signals of {len(counts)} strategies are stored"
