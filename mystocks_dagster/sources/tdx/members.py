@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from mystocks_dagster.errors import SourceChanged
 from mystocks_dagster.market.symbols import is_a_share, is_b_share, is_fund
 from mystocks_dagster.sources.zips import DAMAGED, DamagedZip, opened_zip
@@ -164,7 +166,8 @@ class _ZipEntry:
             raise self._damaged(f"{error}") from error
         if len(content) != info.file_size or zlib.crc32(content) != info.CRC:
             raise self._damaged("its checksum is wrong")
-        buffer[:] = content
+        # numpy gives up the interpreter's lock while it copies; a memoryview would let the other thread wait.
+        np.copyto(np.frombuffer(buffer, np.uint8), np.frombuffer(content, np.uint8))
 
     def _inflated(self) -> bytes | memoryview:
         info = self._info
