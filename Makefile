@@ -12,26 +12,17 @@ packages: $(VENV)/.packages ## install what the commands need into .venv
 setup: $(VENV)/.installed ## install that and what tests, checks and docs need
 
 $(VENV)/.packages: requirements.lock requirements-build.lock pyproject.toml
-	$(call install,-r requirements.lock -r requirements-build.lock)
+	$(call install,requirements.lock requirements-build.lock)
 	@touch $@
 # It holds the same versions of what the commands need.
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
-	$(call install,-r requirements-dev.lock)
+	$(call install,requirements-dev.lock)
 	@touch $@ $(VENV)/.packages
 
-# Install with uv if there is one, else with pip; both check the hashes of the lock files. pip compiles on one core, so
-# the files are compiled afterwards on all cores. Files that are not Python of this version are left as they are.
+# The first line is for a Python that cannot read the script.
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 …")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@if command -v uv >/dev/null 2>&1; then \
-		echo "installing with uv …"; uv pip install --quiet --python $(BIN)/python --require-hashes $(1); \
-	else \
-		echo "installing with pip (some minutes the first time) …"; $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-compile $(1) && \
-		{ $(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true; }; \
-	fi
-	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
-	else $(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .; fi
+	@$(PYTHON) tools/install.py $(VENV) $(1)
 endef
 
 demo: packages ## run the main job on a small simulated market
@@ -72,6 +63,7 @@ lock: ## write the lock files again, without the name of the registry
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --all-extras -c requirements.lock -o requirements-servers.lock
 	uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group pyproject.toml:install -o requirements-uv.lock
 
 chaos: setup ## a week of faults in HOURS=2, the same again with SEED=…
 	@PYTHONPATH=tests $(BIN)/python -m support.chaos --hours $(or $(HOURS),2) $(if $(SEED),--seed $(SEED))
