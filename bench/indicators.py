@@ -162,6 +162,7 @@ def tasks(folder: str, days: list[date]) -> None:
         "rival: read the columns of the signals", lambda: lake.read("indicators_daily", columns=_SIGNAL_INPUTS)
     )
     signalled = timed("signals: first run", signals, reading)
+    plain_signals(lake, folder, reading)
     for day in days[-3:]:
         lake.replace_days("daily_bars", pl.read_parquet(f"{folder}/{day}.parquet"), [day])
         refresh_events(lake, [day])
@@ -190,6 +191,18 @@ def plain_time(lake: Lake, folder: str) -> Spent:
             target.unlink()
 
     return timed("rival: read the inputs, write the outputs", work)
+
+
+def plain_signals(lake: Lake, folder: str, reading: Spent) -> None:
+    """Time what of the signals' first run computes nothing: reading, and writing them as one Parquet file."""
+    signals = lake.read("signals")
+
+    def work() -> None:
+        lake.read("indicators_daily", columns=_SIGNAL_INPUTS)
+        lake.read("daily_bars", columns=["symbol", "date", "close"])
+        signals.write_parquet(Path(folder, "signals.parquet"))
+
+    timed("of it: read, and write as plain Parquet", work, reading)
 
 
 if __name__ == "__main__":
