@@ -16,7 +16,7 @@ from mystocks_dagster.instance import open_instance
 from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.scheduling.downtime import SILENCE
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.last_good import load_usable
+from mystocks_dagster.taskfile.last_good import load_without_functions
 from mystocks_dagster.taskfile.problems import TaskFileError
 
 INCIDENT = "daemon"
@@ -82,7 +82,7 @@ class DaemonWatch:
         if self._file is not None and not self._file.state().differs:
             return
         try:
-            version = load_usable(self._settings, functions=False)
+            version = load_without_functions(self._settings)
         except TaskFileError:
             return
         self._engine, self._file = AlertEngine.of(version), FileWatch(version)

@@ -17,6 +17,7 @@ from mystocks_dagster.instance import ui_address as ui_address  # part of this m
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.commands import address as reached
 from mystocks_dagster.processes.commands import commands, socket_folder
+from mystocks_dagster.processes.fork import in_a_fork
 from mystocks_dagster.processes.supervisor import Supervisor
 from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.users import check_door
@@ -86,11 +87,11 @@ def _serve(
     address_file = home / ADDRESS_FILE
     address_file.unlink(missing_ok=True)  # left by a killed `mystocks ui`
     reload_state.forget(settings)
-    open_instance(settings).dispose()  # creates the storage before several servers try to at once
+    # It creates the storage before several servers try to at once.
+    in_a_fork(lambda: open_instance(settings).dispose())
     try:
         supervisor.start()
-        with contextlib.suppress(TaskFileError):  # the code location reports the problems of the file
-            note_intervals(settings, load_usable(settings, functions=False).taskfile)
+        in_a_fork(lambda: _note_intervals(settings))
         supervisor.wait_until_ready()
         address = reached(host, chosen)
         address_file.write_text(address_note(address), encoding="utf-8")
@@ -110,6 +111,11 @@ def _serve(
         # Otherwise its last heartbeat would look like a running daemon for some time.
         with open_instance(settings) as instance:
             instance.wipe_daemon_heartbeats()
+
+
+def _note_intervals(settings: Settings) -> None:
+    with contextlib.suppress(TaskFileError):  # the code location reports the problems of the file
+        note_intervals(settings, load_usable(settings, functions=False).taskfile)
 
 
 def _claim(home: Path, report: Callable[[str], None]) -> None:

@@ -72,6 +72,15 @@ def load_for_reading(settings: Settings) -> Version:
     return known_good.load(settings, settings.dagster_home / FOLDER) or load_usable(settings)
 
 
+def load_without_functions(settings: Settings) -> Version:
+    """Return the task file for processes that import none of its modules; a file known to be valid costs no polars.
+
+    Raises:
+        TaskFileError: The file is unusable, and there is no good version of it.
+    """
+    return known_good.load(settings, settings.dagster_home / FOLDER) or load_usable(settings, functions=False)
+
+
 def notice(version: Version) -> str | None:
     """Return one line about the version in use and the file's error; None when the file itself is used."""
     if version.unusable is None:
