@@ -230,8 +230,8 @@ def _spaced(parts: Sequence[str], told: Sequence[bool]) -> str:
                 text = text[:-1]
             elif part[:1] == " " and _CHINESE.match(part[1:2]) and _CHINESE.match(text[-1:]):
                 part = part[1:]
-        if _CHINESE_END.search(text):
-            part = part.lstrip(" ")
+        if _CHINESE_END.search(text) or _CHINESE_END.match(part.lstrip(" ")[:1]):
+            text, part = text.rstrip(" "), part.lstrip(" ")
         apart = (_CHINESE, _LATIN) if _CHINESE.match(text[-1:]) else (_LATIN, _CHINESE)
         meet = apart[0].match(text[-1:]) and apart[1].match(part[:1])
         text += f" {part}" if meet else part

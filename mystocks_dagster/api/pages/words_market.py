@@ -152,7 +152,7 @@ WORDS: dict[str, Words] = {
     "list_mark": ("、", ", "),
     "colon": ("：", ": "),
     "sample_only": ("（抽样）", " (sample)"),
-    "ex_days_only": ("（仅除权日）", " (ex-days)"),
+    "ex_days_only": ("（仅除权除息日）", " (ex-days)"),
     "columns": ("列", "Columns"),
     "column": ("列名", "Column"),
     "unit": ("含义与单位", "Meaning and unit"),
