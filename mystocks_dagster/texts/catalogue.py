@@ -19,7 +19,7 @@ _LINE_END = "\n"
 _WORD = re.compile(r"\w+")
 _BRACKET = re.compile("[()]")
 #: A name of a source, host, table, task or day, perhaps with a remark, of which something is said.
-_SUBJECT = re.compile(r"([\w.:/-]*\w)(?: (\([^()]*\)))? (?=\S+ \S)")
+_SUBJECT = re.compile(r"([\w.:/-]*\w|`[^`]*`)(?: (\([^()]*\)))? (?=\S+ \S)")
 #: A text with so few characters beside its values does not have values that are sentences.
 _SMALL = 6
 #: A line of a user's file below a message, or the marks under it.

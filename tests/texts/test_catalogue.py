@@ -201,6 +201,77 @@ def test_each_text_is_found_again_with_its_values():
         ),
         pytest.param("Missing argument 'name'.", "缺少参数“name”。", id="a-name-like-a-word-stays"),
         pytest.param("line one\n  the lake is mine", "line one\n  the lake is mine", id="lines-stay"),
+        pytest.param(
+            "/srv/tasks.yaml has no task 'bse'. Did you mean 'base'?",
+            "/srv/tasks.yaml 中没有任务 'bse'。是不是 'base'？",
+            id="a-word-within-a-text-is-told",
+        ),
+        pytest.param("base is a task, not a group.", "base 是任务，不是任务组。", id="two-words-within-a-text"),
+        pytest.param("hour 96 is outside 0-23", "小时 96 超出 0-23", id="a-field-of-cron"),
+        pytest.param(
+            "'：' (fullwidth colon, U+FF1A) is used in place of ':'",
+            "'：'（全角冒号，U+FF1A）应写成 ':'",
+            id="a-character-of-another-script",
+        ),
+        pytest.param(
+            "It contains U+00AD (soft hyphen). Remove it. Did you mean 'load'?",
+            "含有 U+00AD（软连字符）。请去掉它。是不是 'load'？",
+            id="a-fault-with-two-hints",
+        ),
+        pytest.param(
+            "'Mcp)x' is outside the task packages Allowed are modules of a.b, desk; add a package of your own to"
+            " task_packages.",
+            "'Mcp)x' 在任务包之外。可用的是 a.b、desk 中的模块；自己的包请加到 task_packages。",
+            id="a-bracket-within-quotes",
+        ),
+        pytest.param(
+            "new sections: run_retries, schedules, nux; as in this version: run_monitoring, concurrency; your file is"
+            " kept as dagster.yaml.bak",
+            "新增：run_retries、schedules、nux；改为与本版本一致：run_monitoring、concurrency；"
+            "你的文件保留为 dagster.yaml.bak",
+            id="lists-beside-other-texts",
+        ),
+        pytest.param(
+            "Signals stored: ma_crossover 11,684, kdj_overbought 8,224",
+            "已存储信号：ma_crossover 11,684、kdj_overbought 8,224",
+            id="a-list-of-names-and-numbers",
+        ),
+        pytest.param(
+            "Input should be 'pending', 'paused' or 'failed'",
+            "应为 'pending'、'paused' 或 'failed'",
+            id="a-choice-of-three",
+        ),
+        pytest.param(
+            "There is no strategy 'risess'. Did you mean 'rises'?",
+            "没有策略 'risess'。是不是 'rises'？",
+            id="a-sentence-that-is-elsewhere-a-part-of-one",
+        ),
+        pytest.param(
+            "alerts may not be written from here: it decides where messages go. Edit /t/tasks.yaml itself, or use"
+            " `mystocks edit` or `mystocks import`.",
+            "不能在此写入 alerts：它决定消息发往何处。请直接编辑 /t/tasks.yaml，"
+            "或使用 `mystocks edit` 或 `mystocks import`。",
+            id="a-space-between-chinese-and-a-latin-name",
+        ),
+        pytest.param(
+            "value:1:22: this is not YAML: mapping values are not allowed in this context\n"
+            "    1 | value: at 16:00, when: closed",
+            "value:1:22: 这不是 YAML：此处不能有“键: 值”\n    1 | value: at 16:00, when: closed",
+            id="no-text-reaches-into-an-excerpt",
+        ),
+        pytest.param(
+            "[yellow]→ correct the file that the message names, then: mystocks calendar[/]",
+            "[yellow]→ 改正消息所指的文件，然后：mystocks calendar[/]",
+            id="a-text-in-a-colour",
+        ),
+        pytest.param(
+            "akshare has only days from the beginning to today", "akshare 只有最早至今天的数据", id="what-a-source-has"
+        ),
+        pytest.param(
+            "taskfile_samples.raises cannot be imported: ZeroDivisionError: division by zero",
+            "taskfile_samples.raises 无法导入：原文：ZeroDivisionError: division by zero",
+            id="an-error-of-python-is-quoted",
+        ),
     ],
 )
 def test_a_text_is_told_in_chinese(english: str, chinese: str):
