@@ -10,7 +10,7 @@ _SOURCES = "| 名称 | 内容 | 世界 | 需要 | 提供 |\n| --- | --- | --- | 
 _OFFERS = "\n| 表 | 数据源 | 日期 | 请求 | 何时齐全 | 交易所 | 说明 |\n| --- | --- | --- | --- | --- | --- | --- |\n"
 _WITNESSES = "\n| 表 | 可互为旁证的数据源 | 比对 |\n| --- | --- | --- |\n"
 _FROM_ACTIONS = "`prev_close` follows from corporate actions, where these are known; suspended days have no row"
-_CHINESE_FROM_ACTIONS = "`prev_close` 由已知的公司行为推算；停牌日没有行"
+_CHINESE_FROM_ACTIONS = "`prev_close` 由已知的分红送配推算；停牌日没有行"
 #: What the catalogue does not have, because the program never says it.
 _WORDS = {
     "an invented market under the real rules": "虚构的市场，遵守真实的交易规则",

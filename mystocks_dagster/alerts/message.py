@@ -48,7 +48,7 @@ def lines(**parts: str | None) -> str:
 
 def clock(moment: datetime) -> str:
     """Format a moment in Shanghai's time."""
-    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}（上海时间）"
+    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}（北京时间）"
 
 
 def _cut(text: str) -> str:

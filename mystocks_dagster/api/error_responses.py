@@ -90,7 +90,7 @@ def _response(request: Request, content: dict[str, Any], status: int, **headers:
 async def _invalid_request(request: Request, error: Exception) -> JsonResponse:
     assert isinstance(error, RequestValidationError)
     problems = [_problem(item) for item in error.errors()]
-    lines = (f"{item['file']} {item['path']}: {item['message']}".replace(" :", ":") for item in problems[:10])
+    lines = (f"{item['file']}.{item['path']}: {item['message']}".replace(".:", ":", 1) for item in problems[:10])
     return _response(request, body("InvalidRequest", "; ".join(lines), problems=problems), 422)
 
 

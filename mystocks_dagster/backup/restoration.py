@@ -216,7 +216,7 @@ def _lake(source: Path, manifest: Manifest, location: str, progress: Progress) -
         name = file.path.removeprefix("lake/")
         if (current := name.partition("/")[0]) != table:
             table = current
-            progress(f"{table} to {location}")
+            progress(f"the table {table} to {location}")
         if target.exists(name):
             with target.reading(name) as stream:
                 if copied(stream, _Nowhere()) == (file.bytes, file.sha256):  # ty: ignore[invalid-argument-type]

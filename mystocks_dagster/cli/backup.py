@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.printing import console, escape, print_json
+from mystocks_dagster.cli.printing import console, escape, print_json, translate
 from mystocks_dagster.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def backup(
         return
     for line in done.left_out:
         console.print(f"[yellow]not copied[/]  {escape(line)}")
-    console.print(
+    made = (
         f"{target}: {len(done.files):,} files, {done.bytes / 1e6:,.1f} MB, {len(done.tables)} tables, "
-        f"{time.monotonic() - began:.1f} s",
-        markup=False,
+        f"{time.monotonic() - began:.1f} s"
     )
+    console.print(translate(made), markup=False)
     console.print(f"[dim]Compare all digests: mystocks restore {escape(str(target))} --check[/]")
 
 
@@ -110,11 +110,11 @@ def _without(*, history: bool, lake: bool) -> "list[Part]":
 
 
 def _report(manifest: "Manifest") -> None:
-    console.print(
+    read = (
         f"backup of {manifest.made} by version {manifest.package}: {len(manifest.files):,} files, "
-        f"{manifest.bytes / 1e6:,.1f} MB, {len(manifest.tables)} tables; every digest is right",
-        markup=False,
+        f"{manifest.bytes / 1e6:,.1f} MB, {len(manifest.tables)} tables; every digest is right"
     )
+    console.print(translate(read), markup=False)
 
 
 def _summary(manifest: "Manifest", folder: Path, began: float) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.days import day_option
-from mystocks_dagster.cli.printing import console, print_json, print_table
+from mystocks_dagster.cli.printing import console, listed, print_json, print_table, translate
 from mystocks_dagster.settings import Settings
 
 #: Differences that are listed below the table.
@@ -58,10 +58,10 @@ def truth(
 def _row(item: Any) -> tuple[Any, ...]:
     from mystocks_dagster.market.witnesses import percent_text
 
-    compared = f"{item.source} with {item.witness}" if item.witness else ""
+    compared = translate(f"{item.source} with {item.witness}") if item.witness else ""
     return (
         item.table,
-        ", ".join(item.witnesses) or "none",
+        listed(map(translate, item.witnesses)) or translate("none"),
         item.day or "",
         compared,
         item.rows or "",

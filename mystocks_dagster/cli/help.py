@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from types import MethodType
 from typing import Any
 
 import typer
@@ -52,12 +53,20 @@ def command_of(app: typer.Typer) -> Any:
     if terminal_language() != "en":
         for part in parts_of(command):
             part.help = in_paragraphs(part.help or "")
+            if hasattr(part, "format_usage"):
+                part.format_usage = MethodType(_format_usage, part)
     if terminal_language() != "en" or _typer_words.cache_info().currsize:
         from typer import rich_utils
 
         for name, word in _typer_words().items():
             setattr(rich_utils, name, translate(word))
     return command
+
+
+def _format_usage(command: Any, context: Any, formatter: Any) -> None:
+    """Write the usage of a command as click does, with the word before it in the language of the terminal."""
+    pieces = " ".join(command.collect_usage_pieces(context))
+    formatter.write_usage(context.command_path, pieces, prefix=f"{translate('Usage:')} ")
 
 
 @cache

@@ -134,11 +134,11 @@ def cleanup(
         return
     for note in cleaned.notes:
         errors.print(f"[yellow]{escape(note)}[/]")
-    console.print(
-        f"{'Would remove' if dry_run else 'Removed'} {cleaned.runs:,} runs with {cleaned.executions:,} executions, "
-        f"{cleaned.ticks:,} ticks and {cleaned.task_files:,} stored task files older than {days} days: "
-        f"{cleaned.bytes_freed / 1e6:,.1f} MB{', plus the space in databases.' if dry_run else ' freed.'}"
+    rows = (
+        f"{cleaned.runs:,} runs with {cleaned.executions:,} executions, {cleaned.ticks:,} ticks and "
+        f"{cleaned.task_files:,} stored task files older than {days} days: {cleaned.bytes_freed / 1e6:,.1f} MB"
     )
+    console.print(f"Would remove {rows}, plus the space in databases." if dry_run else f"Removed {rows} freed.")
     if cleaned.kept:
         console.print(
             f"[dim]{cleaned.kept:,} old runs stay: those of failed partitions and active backfills, the newest run.[/]"

@@ -18,7 +18,7 @@ _NEXT = {
     "zh": (
         ("mystocks demo", "先在模拟行情上试一遍，不到一分钟"),
         ("mystocks bootstrap", "装载十年的真实行情"),
-        ("mystocks ui", "打开网页界面，并按计划自动运行"),
+        ("mystocks ui", "打开网页，并按计划自动运行"),
         ("mystocks --demo run market_breadth", "运行第一个自己的任务（my_tasks.py），用 demo 的数据"),
     ),
 }

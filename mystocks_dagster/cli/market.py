@@ -84,9 +84,13 @@ def search(
     if json:
         print_json([vars(match) for match in matches])
     elif matches:
-        print_table(("symbol", "name", "kind", "initials"), [tuple(vars(match).values()) for match in matches])
+        print_table(("symbol", "name", "kind", "initials"), map(_match, matches))
     else:
         console.print(escape(_no_match(open_project().market, text)))
+
+
+def _match(match: Any) -> tuple[Any, ...]:
+    return tuple(translate(value) if name == "kind" else value for name, value in vars(match).items())
 
 
 def _no_match(view: Any, text: str) -> str:

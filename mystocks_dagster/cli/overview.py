@@ -6,7 +6,7 @@ from typing import Any
 from rich.cells import cell_len
 
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import COLOURS, console, escape, translate
+from mystocks_dagster.cli.printing import COLOURS, console, escape, language, listed, translate
 
 #: Width of a line's name, with the space behind it.
 _NAME = 9
@@ -62,7 +62,9 @@ def _runs(state: Any) -> str:
     counts = Counter(state.outcomes.values())
     if not counts:
         return "none yet"
-    parts = (
-        f"[{COLOURS.get(status, 'default')}]{count} {translate(status)}[/]" for status, count in counts.most_common()
-    )
-    return f"last of each task: {', '.join(parts)}"
+    chinese = language() == "zh"
+    said = {
+        status: f"{translate(status)} {count}" if chinese else f"{count} {status}" for status, count in counts.items()
+    }
+    parts = (f"[{COLOURS.get(status, 'default')}]{said[status]}[/]" for status, _ in counts.most_common())
+    return f"last of each task: {listed(parts)}"

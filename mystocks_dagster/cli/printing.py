@@ -25,6 +25,7 @@ __all__ = [
     "end_quietly",
     "errors",
     "escape",
+    "listed",
     "print_checks",
     "print_json",
     "print_table",
@@ -72,6 +73,11 @@ def _in_demo() -> bool:
         return Settings.from_env().demo
     except SettingsError:
         return False
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names with the mark between them that the language of the terminal has."""
+    return ("、" if language() == "zh" else ", ").join(names)
 
 
 def declared(text: str) -> str:

@@ -37,7 +37,7 @@ def find(name: str) -> Dataset:
     if path is None:
         where = f"Add a file {name}.yaml to {dataset_folder()}, or use another name."
         hint = suggest(name, files(), allowed="There are")
-        raise UnknownName(f"There is no dataset {name!r}. {hint} {where}")
+        raise UnknownName(" ".join([f"There is no dataset {name!r}.", hint, where]))
     dataset = _load(path)
     if isinstance(dataset, TaskFileError):
         raise dataset

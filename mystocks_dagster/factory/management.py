@@ -153,7 +153,7 @@ def build_management_jobs(actions: ManagementActions) -> list[dg.JobDefinition]:
         ),
         _job(
             OwnName.REFRESH_CALENDAR,
-            "更新交易日历：向数据源询问已公布的交易日，写入本项目的交易日历；已公布的日子不会被改写，也不会变短。\n\n"
+            "更新交易日历：向数据源查询已公布的交易日，写入本项目的交易日历；已公布的日期不会被改写，也不会变少。\n\n"
             "Fetches trading days from a data source; published days are not changed or removed.",
             CalendarConfig,
             lambda settings, config: actions.refresh_calendar(settings, config.data_source or None),

@@ -52,7 +52,7 @@ def python() -> Check:
     """Check that this package supports the Python version."""
     version = ".".join(map(str, sys.version_info[:3]))
     required = metadata("mystocks-dagster")["Requires-Python"]
-    detail = f"{version} at {sys.executable}"
+    detail = f"{version}, run by {sys.executable}"
     if version not in SpecifierSet(required):
         remedy = "make clean, then: make demo PYTHON=python3.12"
         return Check(name="python", ok=False, detail=f"{detail}; required is {required}", remedy=remedy)

@@ -91,7 +91,7 @@ def _readers(before: Document, after: Document) -> Iterator[str]:
             effective = _flattened(after, raw)
             for field in ("task_module", "task_function"):
                 if effective.get(field) != old.get(field):
-                    yield f"{field} of {raw.label}"
+                    yield f"the {field} of {raw.label}"
 
 
 def _destinations(before: Document, after: Document) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _destinations(before: Document, after: Document) -> Iterator[str]:
             continue
         for path, value in walk({"params": own.get("params")}):
             if _is_destination(path, value) and _at(old, path) != value:
-                yield f"{path_text(path)} of {raw.label}"
+                yield f"the {path_text(path)} of {raw.label}"
 
 
 #: All rules. Two things are checked elsewhere, for trusted callers too or by the resolved function: tasks that run a

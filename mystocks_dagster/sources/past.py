@@ -45,8 +45,8 @@ class PastOffer:
     def days(self) -> str:
         """The days that it has, in words."""
         if self.only is not None:
-            return f"only {', '.join(f'{day}' for day in sorted(self.only))}"
-        return f"only days from {self.first or 'the beginning'} to {self.last or 'today'}"
+            return f"has only the days {', '.join(f'{day}' for day in sorted(self.only))}"
+        return f"has only days from {self.first or 'the beginning'} to {self.last or 'today'}"
 
     def cost(self, days: int) -> int:
         """Return the number of requests for so many days."""
@@ -85,7 +85,7 @@ class PastOffers:
         """Return why no source can give that day."""
         tried = [f"{name} has no more rows of it" for name in dict.fromkeys(without)]
         others = [offer for offer in self.offers if offer.source not in without]
-        outside = [f"{offer.source} has {offer.days}" for offer in others if not offer.has(day)]
+        outside = [f"{offer.source} {offer.days}" for offer in others if not offer.has(day)]
         return "; ".join((*tried, *outside, *self.reasons)) or "no source offers this table"
 
 

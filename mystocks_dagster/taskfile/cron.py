@@ -35,9 +35,9 @@ class CronField:
 FIELDS = (
     CronField("minute", 0, 59),
     CronField("hour", 0, 23),
-    CronField("day of month", 1, 31),
+    CronField("day-of-month", 1, 31),
     CronField("month", 1, 12, _MONTHS),
-    CronField("day of week", 0, 7, _WEEKDAYS),
+    CronField("day-of-week", 0, 7, _WEEKDAYS),
 )
 
 #: Day of month and day of week: cron requires either, unless one of them begins with `*`.

@@ -19,22 +19,30 @@ _LINE_END = "\n"
 _WORD = re.compile(r"\w+")
 _BRACKET = re.compile("[()]")
 #: A name of a source, host, table, task or day, perhaps with a remark, of which something is said.
-_SUBJECT = re.compile(r"([\w.:/-]*\w)(?: (\([^()]*\)))? (?=\S+ \S)")
+_SUBJECT = re.compile(r"([\w.:/-]*\w|`[^`]*`)(?: (\([^()]*\)))? (?=\S+ \S)")
 #: A text with so few characters beside its values does not have values that are sentences.
 _SMALL = 6
 #: A line of a user's file below a message, or the marks under it.
 _EXCERPT = re.compile(r"[0-9]* ?\| ")
-#: Names with commas between them; a number, a part of JSON or of a path does not begin or end one.
-_LIST = re.compile(r"[^\s,;()\[\]{}\"']+(?:, [^\s,;()\[\]{}\"']+)+")
-#: Names with `or` or `and` between them: 'load' or 'lead', zh or en.
+#: Names with commas between them, each perhaps with its number; a part of JSON or of a path does not begin or end one.
+_LIST = re.compile(r"(?:[^\s,;()\[\]{}\"']+(?: [0-9][0-9,.]*)?(?:, (?!\Z)|\Z)){2,}")
+#: Names with `or` or `and` between them: 'load' or 'lead', zh or en, 'a', 'b' or 'c'.
 _NAMED = r"(?:'[^']*'|\"[^\"]*\"|[^\s,;:()'\"]+)"
-_JOINTS = {" or ": " 或 ", " and ": " 和 "}
-_CHOICE = re.compile(rf"{_NAMED}(?: or {_NAMED})+|{_NAMED}(?: and {_NAMED})+")
-_JOINED = re.compile(" or | and ")
+_JOINTS = {" or ": " 或 ", " and ": " 和 ", ", ": "、"}
+_CHOICE = re.compile(rf"{_NAMED}(?:, {_NAMED})*(?: or {_NAMED})+|{_NAMED}(?:, {_NAMED})*(?: and {_NAMED})+")
+_JOINED = re.compile(" or | and |(?<=['\"\\w]), ")
+#: A name in quotes, in which a bracket is part of the name.
+_QUOTE = re.compile(r"(?<![A-Za-z])'[^']*'(?![A-Za-z])|\"[^\"]*\"")
+#: A whole text in a colour.
+_COLOURED = re.compile(r"(\[[a-z]+\](?:→ )?)([^\[\]]+ [^\[\]]+)(\[/\])")
 #: Before a value that another program may have said: it stays where the value is not in Chinese, as a quotation.
 _QUOTED = "原文："
 _CHINESE_START = re.compile(r"[\u4e00-\u9fff]")
 _CHINESE_END = re.compile(r"[\u3000-\u303f\uff00-\uff5e]\Z")
+#: Where a value meets the Chinese around it: a space beside Latin letters, none between Chinese ones.
+_CHINESE, _LATIN = re.compile(r"[\u4e00-\u9fff]"), re.compile(r"[A-Za-z/`'\"]")
+#: What ends a part of a sentence, or a bracket.
+_MARKED_END = re.compile(r"[.,;:!?…)\]\u3000-\u303f\uff00-\uff5e]\Z")
 #: A mark before one that ends the same part of a sentence: a value ended with a mark of its own.
 _DOUBLED = re.compile(r"[.,;。，；](?=[。，；：])")
 #: Those within a sentence, as a tuple: an empty text is in every text.
@@ -57,7 +65,9 @@ def _translated(text: str) -> str:
     if _EXCERPT.match(bare):
         return text
     before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :] if bare else ""
-    chinese = (_reading_of_lines(bare) if _LINE_END in bare else _reading(bare)).chinese
+    reading = _reading_of_lines(bare) if _LINE_END in bare else _reading(bare)
+    coloured = None if reading.score else _COLOURED.fullmatch(bare)
+    chinese = f"{coloured[1]}{_translated(coloured[2])}{coloured[3]}" if coloured else reading.chinese
     return f"{before}{_DOUBLED.sub('', chinese)}{after}"
 
 
@@ -72,7 +82,11 @@ def _reading_of_lines(text: str) -> _Reading:
     """Return the best reading of a text of several lines: as one entry, or line by line."""
     lines = [_reading(line.strip()) for line in text.split(_LINE_END)]
     by_line = _Reading(sum(line.score for line in lines), _LINE_END.join(map(_translated, text.split(_LINE_END))))
-    return max(by_line, _whole(text) or by_line, key=lambda way: way.score)
+    excerpts = [line for line in text.split(_LINE_END) if _EXCERPT.match(line.strip())]
+    whole = _whole(text)
+    # A form that reaches into an excerpt takes the user's own words for its own.
+    fits = whole is not None and all(line in whole.chinese for line in excerpts)
+    return max(by_line, whole if whole and fits else by_line, key=lambda way: way.score)
 
 
 @lru_cache(maxsize=4096)
@@ -99,6 +113,8 @@ def _joined(first: _Reading, rest: _Reading) -> _Reading:
     before = first.chinese
     if before[-1:] in _WITHIN and _CHINESE_START.match(rest.chinese):  # a part that is data, as +4.1%, before a text
         before = before[:-1] + MARKS[before[-1]]
+    elif first.score and _CHINESE_START.match(rest.chinese) and not _MARKED_END.search(before):
+        before += MARKS["."]  # a fault and its hint: English tells where a sentence begins by a capital letter
     space = "" if not rest.chinese or _CHINESE_END.search(before) else " "
     return _Reading(first.score + rest.score, f"{before}{space}{rest.chinese}")
 
@@ -170,20 +186,56 @@ def _filled(form: Form, values: Sequence[str]) -> _Reading | None:
     if any(_NEXT_SENTENCE.search(value) for value in values[:-1]):
         return None  # it reaches over the end of a sentence
     coloured = form.pieces[0].startswith("[")
-    readings = [_value(value, word=coloured) for value in values]
-    unread = (value for value, reading in zip(values, readings, strict=True) if not reading.score)
+    readings = [
+        _value(value, word=coloured or place in form.words) for place, value in zip(form.places, values, strict=True)
+    ]
+    unread = (
+        value
+        for value, reading in zip(values, readings, strict=True)
+        if not (reading.score or _CHOICE.fullmatch(value))
+    )
     if form.size <= _SMALL and any(" " in value for value in unread):
         return None
     named = {place: reading.chinese for place, reading in zip(form.places, readings, strict=True)}
     # Not by str.format: a value may hold braces.
     pieces = PLACE.split(form.chinese)
     read = {place for place, reading in zip(form.places, readings, strict=True) if reading.score}
-    chinese = "".join(
+    parts = [
         named[piece] if number % 2 else unbraced(_before(piece, [*pieces, ""][number + 1] in read))
         for number, piece in enumerate(pieces)
-    )
-    joints = sum(len(_JOINT.findall(value)) for value in values)
+    ]
+    chinese = _spaced(parts, [number % 2 == 1 and piece in read for number, piece in enumerate(pieces)])
+    joints = sum(map(_joints_in, values))
     return _Reading(_WEIGHT * form.size + sum(reading.score for reading in readings) - joints, chinese)
+
+
+def _joints_in(value: str) -> int:
+    """Return the joints of a value; those of a list of names count for it, as they do not divide a text."""
+    count = len(_JOINT.findall(value))
+    return -count if _LIST.fullmatch(value) or _CHOICE.fullmatch(value) else count
+
+
+def _spaced(parts: Sequence[str], told: Sequence[bool]) -> str:
+    """Return the parts of a text and its values, with a space where Chinese and Latin letters meet.
+
+    Args:
+        parts: The texts between the values and the values, in turn.
+        told: Whether each is a value that was translated: between it and Chinese there is no space.
+    """
+    text = ""
+    for number, piece in enumerate(parts):
+        part = piece
+        if told[number] or (number and told[number - 1]):
+            if _CHINESE.match(part) and text[-1:] == " " and _CHINESE.match(text[-2:-1]):
+                text = text[:-1]
+            elif part[:1] == " " and _CHINESE.match(part[1:2]) and _CHINESE.match(text[-1:]):
+                part = part[1:]
+        if _CHINESE_END.search(text) or _CHINESE_END.match(part.lstrip(" ")[:1]):
+            text, part = text.rstrip(" "), part.lstrip(" ")
+        apart = (_CHINESE, _LATIN) if _CHINESE.match(text[-1:]) else (_LATIN, _CHINESE)
+        meet = apart[0].match(text[-1:]) and apart[1].match(part[:1])
+        text += f" {part}" if meet else part
+    return text
 
 
 def _before(piece: str, in_chinese: bool) -> str:
@@ -193,7 +245,7 @@ def _before(piece: str, in_chinese: bool) -> str:
 def _is_closed(value: str) -> bool:
     """Return whether each bracket of a value is closed in it; else it reaches from one text into the next."""
     depth = 0
-    for mark in _BRACKET.findall(value):
+    for mark in _BRACKET.findall(_QUOTE.sub("", value)):
         depth += 1 if mark == "(" else -1
         if depth < 0:
             return False

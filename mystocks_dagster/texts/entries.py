@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 _FOLDER = Path(__file__).parent / "zh"
-#: A place for a value: `{0}`, `{1}` …; doubled braces stand for themselves.
-PLACE = re.compile(r"\{(\d+)\}")
+#: A place for a value: `{0}`, `{1}` …; doubled braces stand for themselves. In Chinese, `{0:word}` is a value that is
+#: translated although it is a single word, which otherwise is a name.
+PLACE = re.compile(r"\{(\d+)(?::word)?\}")
+_WORD_PLACE = re.compile(r"\{(\d+):word\}")
 #: A value directly before another: the other is a remark behind it, or empty.
 _NAME = re.compile(r"[^\s,;(]*")
 #: A word that touches no value, which a NUL character stands for.
@@ -27,12 +29,14 @@ class Form(NamedTuple):
         size: Characters between the values.
         pieces: What stands before, between and behind the values.
         places: The number of each value in the order of the English text.
+        words: The numbers of those that are words of the program, such as `task`, and no names.
     """
 
     size: int
     pieces: tuple[str, ...]
     places: tuple[str, ...]
     chinese: str
+    words: frozenset[str] = frozenset()
 
     def values_in(self, text: str) -> list[str] | None:
         """Return the values of a text of this form, each as short as possible; None for a text of another form."""
@@ -87,6 +91,8 @@ def catalogue() -> Catalogue:
 def _variants(english: str, chinese: str) -> Iterator[tuple[str, str]]:
     """Yield an entry, and the forms in which its text also meets a reader."""
     yield english, chinese
+    if english[0].isascii() and english[0].isalpha() and " " in english:  # as a sentence, or as the part of one
+        yield f"{english[0].swapcase()}{english[1:]}", chinese
     if english[0] in MARKS and english[1:2] == " ":  # it continues a text, and is read behind the joint
         yield english[2:], chinese.lstrip("".join(MARKS.values()))
     remark = f"{{{len(PLACE.findall(english)) - 1}}}"
@@ -103,7 +109,8 @@ def _words(form: Form) -> set[str]:
 
 def _form(english: str, chinese: str) -> Form:
     pieces = tuple(unbraced(piece) for piece in PLACE.split(english)[::2])
-    return Form(sum(map(len, pieces)), pieces, tuple(PLACE.findall(english)), chinese)
+    places, words = tuple(PLACE.findall(english)), frozenset(_WORD_PLACE.findall(chinese))
+    return Form(sum(map(len, pieces)), pieces, places, chinese, words)
 
 
 def unbraced(text: str) -> str:

@@ -35,8 +35,9 @@ class Part:
     fetched_at: datetime | None = None
 
     def __str__(self) -> str:
-        when = f", fetched {self.fetched_at:%Y-%m-%d %H:%M}" if self.fetched_at else ""
-        return f"{self.name} (to {self.until}{when})"
+        if self.fetched_at:
+            return f"{self.name} (to {self.until}, fetched {self.fetched_at:%Y-%m-%d %H:%M})"
+        return f"{self.name} (to {self.until})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields of `--json`."""

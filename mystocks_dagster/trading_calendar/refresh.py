@@ -104,9 +104,10 @@ def refresh(source: CalendarSource, settings: Settings) -> RefreshResult:
     changed = after.calendar != before.calendar
     if answer.error:
         return RefreshResult(changed=changed, message=f"{source.name}: {answer.error}", error=answer.error)
-    stated = f"{source.name} states trading days to {answer.statement.last}" if answer.statement else ""
-    reaches = "now reaches" if changed else "reaches"
-    return RefreshResult(changed=changed, message=f"{stated}; the calendar {reaches} to {after.calendar.last}.")
+    last = after.calendar.last
+    reach = f"The calendar now reaches to {last}." if changed else f"The calendar reaches to {last}."
+    stated = f"{source.name} states trading days to {answer.statement.last}. " if answer.statement else ""
+    return RefreshResult(changed=changed, message=f"{stated}{reach}")
 
 
 def refresh_when_due(source: CalendarSource, settings: Settings) -> RefreshResult | None:

@@ -33,7 +33,7 @@ def test_a_silent_daemon_is_told_once_and_so_is_its_return(project: Project, hoo
     watch.check()
     DaemonWatch(project.settings).check()
     assert hook.titles == ["🛑 调度守护进程已停止"]
-    assert "最后心跳：2026-11-24 10:00:00（上海时间）" in hook.text
+    assert "最后心跳：2026-11-24 10:00:00（北京时间）" in hook.text
     project.at("2026-11-24T10:09:00")
     beat(project, "2026-11-24T10:08:59")
     watch.check()

@@ -221,7 +221,7 @@ def test_a_program_gets_english_and_a_person_who_prefers_chinese_gets_chinese(cl
     )
     assert client.get("/api/tasks/bose", headers={"accept-language": ""}).json() == english
     assert "There is no task or group 'bose'" in english["message"]
-    assert "没有任务或任务组 'bose'。是否想写 base？" in chinese["message"]
+    assert "没有任务或任务组 'bose'。是不是 base？" in chinese["message"]
     assert {**chinese, "message": ""} == {**english, "message": ""}
 
 
@@ -229,4 +229,4 @@ def test_the_problems_of_a_request_are_told_in_chinese(client: TestClient) -> No
     refused = client.post("/api/tasks/register", json={**NEW, "timeot": 5}, headers={"accept-language": "zh"}).json()
     assert refused["error"] == "TaskFileError"
     [problem] = refused["problems"]
-    assert (problem["message"], problem["hint"]) == ("未知的键 'timeot'", "是否想写 'timeout'？")
+    assert (problem["message"], problem["hint"]) == ("未知的键 'timeot'", "是不是 'timeout'？")

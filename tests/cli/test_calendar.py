@@ -31,7 +31,7 @@ def test_the_remedy_that_health_and_doctor_name_mends_the_calendar(
     market.trading_days = [*published().sessions(published().first, published().last), *days_of_2027()]
     with StandIn(market) as standin:
         monkeypatch.setenv("MYSTOCKS_UPSTREAM", standin.address)
-        assert "the calendar now reaches to 2027-12-31" in cli("calendar", "--refresh", "--source", "akshare")
+        assert "The calendar now reaches to 2027-12-31" in cli("calendar", "--refresh", "--source", "akshare")
     after = cli.json("calendar")
     assert (after["level"], after["last"], after["asked"]["source"]) == ("ok", "2027-12-31", "akshare")
 

@@ -138,7 +138,7 @@ def test_what_no_source_has_is_said_with_the_reason_and_nothing_is_started(mysto
     assert plan["fills"][0]["requests"] > 0
     (hole,) = plan["not_fillable"]
     assert (hole["first"], hole["days"]) == ("2026-11-19", 1)
-    assert "akshare has only 2026-11-24" in hole["why"]
+    assert "akshare has only the days 2026-11-24" in hole["why"]
     assert plan["executions"] == []
     assert "cannot be loaded: daily_bars 2026-11-19 (1 day): akshare has only" in mystocks(
         "backfill", "--missing", "daily_bars", "--dry-run", "-p", "data_source=akshare"

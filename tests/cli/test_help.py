@@ -46,14 +46,14 @@ def test_an_error_and_its_remedy_are_chinese(project: Commands):
     told = project("--lang", "zh", "run", "tydi", code=1)
     assert "错误：" in told
     assert "没有任务或任务组 'tydi'。" in told
-    assert "是否想写 tidy？" in told
+    assert "是不是 tidy？" in told
 
 
 def test_a_wrong_task_file_is_explained_in_chinese_at_its_line(project: Commands):
     project.folder.write("tasks.yaml", TASKS.replace("schedule:", "shedule:"))
     told = project("--lang", "zh", "check", code=1)
     assert "tasks.yaml:7:5: 未知的键 'shedule'" in told
-    assert "是否想写 'schedule'？" in told
+    assert "是不是 'schedule'？" in told
     assert "1 个问题" in told
 
 

@@ -34,7 +34,7 @@ PROBLEMS = {
     "the scheduler does nothing": ("Schedules do not fire", "调度器不工作"),
     "the web UI does not start": (
         "The web UI or the daemon does not start, or ends",
-        "Web 界面或守护进程无法启动，或中途退出",
+        "网页或守护进程无法启动，或中途退出",
     ),
     "memory or disk": ("Memory or disk grows", "内存或磁盘持续增长"),
     "a ban": ("An upstream bans this address", "上游封禁了本机地址"),
@@ -61,12 +61,12 @@ PROBLEMS = {
     "retries": ("Too many retries or none", "重试太多或没有重试"),
     "a damaged table": ("A table is damaged, or a file of the lake is missing", "表损坏，或数据湖中缺文件"),
     "a folder's name": ("The name of a folder cannot be used", "目录名不可用"),
-    "a switched-off schedule": ("A schedule is there and off", "调度存在但没有打开"),
+    "a switched-off schedule": ("A schedule is there and off", "调度存在但没有开启"),
     "no message": ("No alert was sent", "没有收到告警"),
     "locks": ("The database is locked, or two runs write one table", "数据库被锁，或两个运行写同一张表"),
     "a stuck run": ("A run stays started, or the queue does not move", "运行一直显示已开始，或队列不动"),
     "priority": ("Urgent work waits behind other work", "紧急任务排在后面"),
-    "an open UI": ("The web UI is open to others", "Web 界面对外开放"),
+    "an open UI": ("The web UI is open to others", "网页对外开放"),
 }
 
 

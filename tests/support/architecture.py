@@ -21,7 +21,7 @@ BANDS: tuple[tuple[tuple[str, str], tuple[str, ...]], ...] = (
 )
 WORDS: Mapping[str, tuple[str, str]] = {
     "cli": ("commands", "命令行"),
-    "web": ("web interface", "网页界面"),
+    "web": ("web interface", "网页"),
     "api": ("pages and REST", "页面与 REST"),
     "assistant": ("assistants (MCP)", "AI 助手（MCP）"),
     "manager": ("Python", "Python"),

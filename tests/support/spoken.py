@@ -35,18 +35,12 @@ PACKAGE = Path(mystocks_dagster.__file__).parent
 #: Modules whose texts are not said at run time by pages or commands, or have both languages beside each other.
 _SILENT = (
     *("api/pages/translations.py", "api/pages/words_market.py", "api/pages/words_tasks.py"),  # both languages
-    *("alerts/", "project/templates/", "project/backtest_report/"),  # Chinese, or both
+    *("alerts/texts.py", "project/templates/", "project/backtest_report/"),  # Chinese, or both
     *("cli/reference.py", "taskfile/reference.py", "taskfile/schema.py", "api/errors_reference.py"),  # English docs
     *("datasets/docs.py", "lake/docs.py", "sources/docs.py", "strategies/docs.py"),
     *("market/catalogue/docs.py", "market/formulas/docs.py", "dagster_internals.py", "api/reference.py"),
-    *("api/request_models.py", "api/response_models.py", "api/entries.py", "api/origins.py", "api/app.py"),
-    *(
-        "assistant/",
-        "manager/",
-        "project/metrics/",
-        "factory/component_scaffold.py",
-        "api/session.py",
-    ),  # for programs, in English
+    *("api/response_models.py", "api/entries.py", "api/origins.py", "api/app.py"),
+    *("project/metrics/", "factory/component_scaffold.py", "api/session.py"),  # for programs, in English
     *("sources/simulated/", "market/tables/", "market/catalogue/", "market/formulas/library/", "defs/"),  # data
 )
 #: Modules among these whose errors are said.
@@ -78,8 +72,8 @@ _CODE = re.compile(
     r"(?<!one |gle )\bSELECT\b"
     r"|^COPY |^sum\("
     r"|\b(PRAGMA|CREATE|DELETE FROM|INSERT|ORDER BY|UPDATE|WHERE|GROUP BY|VACUUM|CAST|COALESCE|EXCLUDE|OVER)\b"
-    r"|DATE '|<[a-z/!]|^ *--|default-src|frame-ancestors|connect-src|charset=|max-age|Path=/|filename=|realm=|CROSS\("
-    r"|^mystocks( [-\w]+)*( \{+\w+\}+)*( --to)?$|^(make \w+$|pip install|python -m|query|mutation|type:|set -)"
+    r"|DATE '|<[a-z/!]|^ *-- |default-src|frame-ancestors|connect-src|charset=|max-age|Path=/|filename=|realm=|CROSS\("
+    r"|^mystocks( [-\w]+)*( \{+\w+\}+)*( --[a-z-]+)?$|^(make \w+$|pip install|python -m|query|mutation|type:|set -)"
     r"|^(SET|hashtext)"
     r"|^from \w+\.|[]\w] \| None$|^\"{3}|^# |^\w+, \w+(, \w+)*$|^(Callable|tuple|dict|Sequence)\[|^NULL::|^.?t\.\{"
     r"|^[A-Z_]+( [A-Z_]+)+$|^\(?[\w.\"]+ [=<] |='?\{\d\}'?$|^\w+=\"|task_packages: \[| IN \(\{|^`mystocks [^`]*`$"
@@ -101,6 +95,8 @@ _OTHERS = frozenset(
             "File name too long",
             "Not a directory",
             "os error",
+            "Read timed out",
+            "timed out",
             "mapping values are not allowed",
         ),
         *("any work", "did not find expected key", "did not find expected '-'", "could not find expected ':'"),
@@ -112,6 +108,7 @@ _OTHERS = frozenset(
             "ADD COLUMN",
             "Accept-Language, Cookie",
             "Lines of text",
+            "Shanghai time unless it has an offset.",
         ),
         *("step succeeded", "step failed", "step skipped", "step started", "step retried", "run failed"),
         "{0} has no {1}: class {2}(MyStocksError, status=…, exit_code=…)",

@@ -236,8 +236,8 @@ IN_A_SCHEDULE = {
         9,
         34,
         "cron_expression",
-        "day of week 8 is outside 0-7 (1 is Monday, 0 and 7 are Sunday)",
-        "Day of week is 0-7 (1 is Monday, 0 and 7 are Sunday): *, 5, 1-5, */5 or 1,3,5.",
+        "day-of-week 8 is outside 0-7 (1 is Monday, 0 and 7 are Sunday)",
+        "Day-of-week is 0-7 (1 is Monday, 0 and 7 are Sunday): *, 5, 1-5, */5 or 1,3,5.",
     ),
     "every field at once": (
         "schedule_type: cron\ncron_expression: '60 24 0 13 x'",
@@ -245,8 +245,8 @@ IN_A_SCHEDULE = {
         25,
         "cron_expression",
         (
-            "minute 60 is outside 0-59; hour 24 is outside 0-23; day of month 0 is outside 1-31; month 13 is outside"
-            " 1-12; day of week 'x' cannot be read"
+            "minute 60 is outside 0-59; hour 24 is outside 0-23; day-of-month 0 is outside 1-31; month 13 is outside"
+            " 1-12; day-of-week 'x' cannot be read"
         ),
         "Minute is 0-59: *, 5, 1-5, */5 or 1,3,5.",
     ),

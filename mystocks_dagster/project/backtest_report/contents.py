@@ -64,13 +64,13 @@ def read_contents(lake: "Lake", summary: dict[str, Any]) -> Contents:
 
 def _charts(equity: "pl.DataFrame", summary: dict[str, Any]) -> list[Chart]:
     days = equity["date"].to_list()
-    lines = [Line("净值 equity", equity["equity"].to_list(), RED)]
+    lines = [Line("权益 equity", equity["equity"].to_list(), RED)]
     if equity["benchmark"].count():
         lines.append(Line(f"基准 {summary['benchmark']}", equity["benchmark"].to_list(), GREY))
     falls = (equity["equity"] / equity["equity"].cum_max() - 1).to_list()
     exposed = (equity["holdings"] / equity["equity"]).to_list()
     return [
-        Chart("净值 Equity, CNY", days, lines, height=320),
+        Chart("权益 Equity, CNY", days, lines, height=320),
         Chart("回撤 Drawdown", days, [Line("", falls, BLUE, fill=True)], percent=True, height=180),
         Chart("仓位 Exposure", days, [Line("", exposed, GOLD, fill=True)], percent=True, height=150),
     ]

@@ -52,7 +52,7 @@ _FIGURES: Sequence[Sequence[tuple[str, str, str]]] = (
         ("fees", "费用 Fees, CNY", "money"),
         ("dividends", "分红 Dividends, CNY", "money"),
         ("dividend_tax", "红利税 Tax on dividends, CNY", "money"),
-        ("final_equity", "期末净值 Final equity, CNY", "money"),
+        ("final_equity", "期末权益 Final equity, CNY", "money"),
     ),
 )
 #: Trades in a report, the newest.

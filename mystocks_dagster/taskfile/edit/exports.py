@@ -24,11 +24,11 @@ _NOTE = "exports.json"
 #: A shell's date, which single quotes keep the shell from replacing.
 _DATE = re.compile(r"\$\(date \+([%YmdHMSj_-]+)\)")
 _KINDS = {
-    stat.S_ISDIR: "a folder",
-    stat.S_ISLNK: "a link",
-    stat.S_ISCHR: "a device",
-    stat.S_ISBLK: "a device",
-    stat.S_ISFIFO: "a pipe",
+    stat.S_ISDIR: "is a folder",
+    stat.S_ISLNK: "is a link",
+    stat.S_ISCHR: "is a device",
+    stat.S_ISBLK: "is a device",
+    stat.S_ISFIFO: "is a pipe",
 }
 
 
@@ -60,7 +60,7 @@ def confined(settings: Settings, named: str) -> Path:
         raise InvalidParams(f"{named[:200]!r}... is too long for a path.")
     if not path.is_relative_to(folder) or path == folder:
         raise InvalidParams(
-            f"{named} is outside of the export folder {folder}. Name a file in it, such as tasks.yaml; "
+            f"{named or '.'} is outside of the export folder {folder}. Name a file in it, such as tasks.yaml; "
             "MYSTOCKS_EXPORTS sets another folder."
         )
     if path.suffix not in SUFFIXES:
@@ -110,8 +110,8 @@ def _check(settings: Settings, path: Path, known: str | None, *, force: bool) ->
     except OSError as error:
         raise InvalidParams(f"{path} cannot be written: {error.strerror}.") from None
     if not stat.S_ISREG(mode):
-        kind = next((name for test, name in _KINDS.items() if test(mode)), "not a file")
-        raise InvalidParams(f"{path} is {kind}; name a new file to export to.")
+        kind = next((name for test, name in _KINDS.items() if test(mode)), "is not a file")
+        raise InvalidParams(f"{path} {kind}; name a new file to export to.")
     if _same(path, settings.task_file):
         raise InvalidParams(f"{path} is the task file itself; choose another name to export to.")
     protected = {"the instance": settings.dagster_home}
@@ -120,7 +120,8 @@ def _check(settings: Settings, path: Path, known: str | None, *, force: bool) ->
     for what, folder in protected.items():
         if any(_same(parent, folder) for parent in path.parents):
             raise InvalidParams(
-                f"{path} belongs to {what} {folder}, which an export must not change; choose another name to export to."
+                f"{path} belongs to {what} ({folder}), which an export must not change; "
+                "choose another name to export to."
             )
     if not force and (known is None or _hash(path.read_bytes()) != known):
         raise InvalidParams(

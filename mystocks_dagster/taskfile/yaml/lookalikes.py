@@ -48,15 +48,22 @@ class Lookalike(NamedTuple):
     instead: str
 
     def __str__(self) -> str:
-        """Return its name in messages, such as "the fullwidth colon '：' (U+FF1A)"."""
-        glyph = f" {self.character!r}" if self.character.isprintable() and not self.character.isspace() else ""
-        return f"the {unicodedata.name(self.character, 'character').lower()}{glyph} (U+{ord(self.character):04X})"
+        """Return its name in messages, such as "'：' (fullwidth colon, U+FF1A)"."""
+        name = unicodedata.name(self.character, "character").lower()
+        shown = self.character.isprintable() and not self.character.isspace()
+        return f"{self.character!r} ({name}, U+{self._code})" if shown else f"U+{self._code} ({name})"
+
+    @property
+    def _code(self) -> str:
+        return f"{ord(self.character):04X}"
 
     @property
     def message(self) -> str:
         """The message about a character where only YAML's own is allowed."""
-        place = {"": "is invisible", " ": "is used in place of a plain space"}
-        return f"{self} {place.get(self.instead, f'is used in place of {self.instead!r}')}"
+        if not self.instead:
+            return f"{self} is invisible"
+        instead = "a plain space" if self.instead == " " else repr(self.instead)
+        return f"{self} is used in place of {instead}"
 
     @property
     def remedy(self) -> str:
@@ -71,7 +78,7 @@ def first(text: str) -> Lookalike | None:
 
     Examples:
         >>> str(first("600519，000001"))
-        "the fullwidth comma '，' (U+FF0C)"
+        "'，' (fullwidth comma, U+FF0C)"
         >>> first("每日同步") is None
         True
     """
@@ -91,7 +98,8 @@ def named(fault: Fault, values: Iterable[Any]) -> Fault:
         return fault
     # The fault's own hint may repeat the character, unless it proposes a known name.
     hint = fault.hint if fault.hint.startswith("Did you mean") else ""
-    return fault._replace(hint=f"It contains {character}. {character.remedy} {hint}".strip())
+    found = f"It contains {character}."
+    return fault._replace(hint=f"{found} {character.remedy} {hint}".strip())
 
 
 def structural(line: str) -> Lookalike | None:

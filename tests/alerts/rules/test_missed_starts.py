@@ -86,7 +86,7 @@ def test_a_schedule_that_did_not_fire_is_told_once(project: Project, hook: Webho
     schedules = Schedules(project, hook.url)
     schedules.pass_time("2026-11-24T10:20:00")
     assert hook.titles == ["⏰ 定时未触发：每小时"]
-    assert "应启动：2026-11-24 10:00:00（上海时间）" in hook.text
+    assert "应启动：2026-11-24 10:00:00（北京时间）" in hook.text
     assert "手动运行：mystocks run hourly" in hook.text
 
 
@@ -196,7 +196,7 @@ def test_an_interval_whose_sensor_is_stuck_is_told_once(project: Project, hook: 
     interval(project, hook.url)
     pass_minutes(project, range(40), looked="2026-11-24T10:01:00")
     assert hook.titles == ["⏰ 定时未触发：按间隔"]
-    assert "应启动：2026-11-24 10:10:00（上海时间）" in hook.text
+    assert "应启动：2026-11-24 10:10:00（北京时间）" in hook.text
 
 
 def test_an_interval_that_keeps_up_is_not_told(project: Project, hook: Webhook) -> None:

@@ -25,7 +25,7 @@ def test_a_failed_task_is_told_once_after_its_last_attempt_with_what_a_person_ne
     assert hook.titles == ["❌ 任务失败：每日行情"]
     told = hook.messages[0]["message"].splitlines()
     assert told[0] == "任务：每日行情（sync-bars）"
-    assert re.fullmatch(r"时间：20\d\d-\d\d-\d\d \d\d:\d\d:\d\d（上海时间）", told[1])
+    assert re.fullmatch(r"时间：20\d\d-\d\d-\d\d \d\d:\d\d:\d\d（北京时间）", told[1])
     assert told[2] == "原因：sync-bars: 东方财富 closed the connection"
     assert told[3] == "尝试：2 次"
     assert told[4] == f"详情：http://127.0.0.1:3000/dagster/runs/{run_id}"
