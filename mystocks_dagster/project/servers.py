@@ -57,6 +57,7 @@ def serve(
     """
     check_host(settings, host)
     home = prepare_home(settings)
+    in_a_fork(lambda: open_instance(settings).dispose())  # it creates the storage before several servers try to at once
     check_door(settings)
     stop_requested = stop_on_signals()
     _claim(home, report)
@@ -87,8 +88,6 @@ def _serve(
     address_file = home / ADDRESS_FILE
     address_file.unlink(missing_ok=True)  # left by a killed `mystocks ui`
     reload_state.forget(settings)
-    # It creates the storage before several servers try to at once.
-    in_a_fork(lambda: open_instance(settings).dispose())
     try:
         supervisor.start()
         in_a_fork(lambda: _note_intervals(settings))
