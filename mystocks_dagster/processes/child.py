@@ -65,7 +65,7 @@ def main() -> None:
     threading.Thread(target=watch_parent, args=(int(descriptor), begin), name="parent-watch", daemon=True).start()
     module, _, function = entry.partition(":")
     gc.disable()  # a third of the time of the imports, which leave nothing to collect
-    with contextlib.suppress(ImportError):  # another interpreter may not have the package
+    if code_server != "yes":  # such a one opens no storage: the process below it does, with scripts of its own
         importlib.import_module("mystocks_dagster.migration_scripts").read_once()
     run = getattr(importlib.import_module(module), function)
     gc.freeze()
