@@ -121,6 +121,7 @@ def commands_of(text: str) -> set[str]:
     return {match.strip() for match in re.findall(r"mystocks (?:[a-z_]+ ?)+(?=$|  |[.。])", text, re.MULTILINE)}
 
 
+@pytest.mark.timeout(400)  # a demo and five more runs
 def test_a_project_of_ones_own_is_made_tried_and_does_what_its_comments_say(
     outside: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
