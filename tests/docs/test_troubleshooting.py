@@ -154,6 +154,32 @@ def test_a_stock_is_found_by_a_part_of_its_name(reader: Reader) -> None:
     assert name in reader.type(query)
 
 
+#: Serve, fill a lake, or have a name of the reader's: other tests of pages type these.
+ELSEWHERE = re.compile(r"mystocks (ui|api|bootstrap|backfill|calendar --refresh|run daily_job|export FILE|logs <)")
+#: End with 1 by right in this project, whose lake is healthy: no daemon runs, no service is installed, there are no
+#: addresses, no archive, nothing to stop, and no row was set aside.
+ENDS_WITH_1 = {
+    "mystocks alerts test",
+    "mystocks data head quarantine",
+    "mystocks doctor",
+    "mystocks health --json",
+    "mystocks health",
+    "mystocks run daily_data_sync -p data_source=recorded",
+    "mystocks service status",
+    "mystocks stop daily_data_sync",
+}
+
+
+@pytest.mark.timeout(600)  # sixty commands, of which five run a task
+def test_every_command_in_the_text_of_the_page_works(reader: Reader) -> None:
+    text = " ".join((DOCS / PAGE).read_text(encoding="utf-8").split())
+    commands = {line for line in re.findall(r"`(mystocks [^`]+)`", text) if not ELSEWHERE.match(line)}
+    assert commands > ENDS_WITH_1
+    reader.codes = dict.fromkeys(ENDS_WITH_1, 1)
+    for line in sorted(commands):
+        assert reader.type(line), line
+
+
 def test_the_clean_up_shows_what_would_go_and_removes_it(reader: Reader) -> None:
     reader.cli.monkeypatch.delenv("MYSTOCKS_NOW")
     reader.cli.monkeypatch.setenv("MYSTOCKS_NOW", (now() + timedelta(days=100)).isoformat())
@@ -166,28 +192,3 @@ def test_the_clean_up_shows_what_would_go_and_removes_it(reader: Reader) -> None
     assert len(reader.cli.json("history", "--limit", "100")) == 1
     assert "daily_bars" in reader.type(tables)
     assert re.search(r"monthly_cache_cleanup +success", reader.type(caches))
-
-
-#: Serve, fill a lake, or have a name of the reader's: other tests of pages type these.
-ELSEWHERE = re.compile(r"mystocks (ui|api|bootstrap|backfill|calendar --refresh|run daily_job|export FILE|logs <)")
-#: End with 1 by right in this project, whose lake is healthy: no daemon runs, no service is installed, there are no
-#: addresses, no archive, and no row was set aside.
-ENDS_WITH_1 = {
-    "mystocks alerts test",
-    "mystocks data head quarantine",
-    "mystocks doctor",
-    "mystocks health --json",
-    "mystocks health",
-    "mystocks run daily_data_sync -p data_source=recorded",
-    "mystocks service status",
-}
-
-
-@pytest.mark.timeout(600)  # sixty commands, of which five run a task
-def test_every_command_in_the_text_of_the_page_works(reader: Reader) -> None:
-    text = " ".join((DOCS / PAGE).read_text(encoding="utf-8").split())
-    commands = {line for line in re.findall(r"`(mystocks [^`]+)`", text) if not ELSEWHERE.match(line)}
-    assert commands > ENDS_WITH_1
-    reader.codes = dict.fromkeys(ENDS_WITH_1, 1)
-    for line in sorted(commands):
-        assert reader.type(line), line
