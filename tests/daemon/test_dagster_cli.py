@@ -111,6 +111,7 @@ PRINTS = {
 }
 
 
+@pytest.mark.timeout(400)  # a dozen processes that import Dagster
 def test_the_commands_of_dagsters_manual_work_from_the_root(checkout: Folder) -> None:
     """The lines of docs/dagster.md, one after the other on one instance; the last one serves."""
     checkout.write("mystocks_dagster/defs/assets/hello.py", block("dagster.md", "python").text)
