@@ -9,22 +9,17 @@ import hashlib
 import sqlite3
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from mystocks_dagster import disk_errors
+from mystocks_dagster import disk_errors, storage_config
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.shared import place
 
 #: Dagster keeps three databases; on Postgres the three are one.
 Database = Literal["runs", "events", "schedules"]
-#: By this class of dagster.yaml the output of steps is a file on this machine.
-_LOCAL_LOGS = ("dagster.core.storage.local_compute_log_manager", "LocalComputeLogManager")
-#: Keys of dagster.yaml that put one of the databases elsewhere.
-_SEPARATE = ("run_storage", "event_log_storage", "schedule_storage")
 #: Dagster replaces a longer name of a file by its hash.
 _LONGEST_NAME = 255
 _TIMEOUT_SECONDS = 30
@@ -222,43 +217,13 @@ def light_tables(config: Any) -> DagsterTables | None:
 
 
 def _understood(config: Any) -> _Config | None:
-    logs = _local_logs(config.get("compute_logs")) if isinstance(config, Mapping) else None
+    logs = storage_config.output_folder(config)
     if logs is None:
         return None
-    if folder := sqlite_folder(config):
+    if folder := storage_config.sqlite_folder(config):
         return _Config(logs, sqlite=folder)
-    url = postgres_url(config)
+    url = storage_config.postgres_url(config)
     return _Config(logs, postgres=url) if url else None
-
-
-def sqlite_folder(config: Any) -> Path | None:
-    """Return the folder of the databases that a dagster.yaml with absolute paths names; None if it names others."""
-    match _storage(config):
-        case {"sqlite": {"base_dir": base, **more}, **others} if not more and not others:
-            path = place.text(base)
-            return Path(path) if path else None
-    return None
-
-
-def postgres_url(config: Any) -> str | None:
-    """Return the URL of the Postgres database that a dagster.yaml names; None if it names another storage."""
-    return None if _storage(config) is None else place.postgres_url(config)
-
-
-def _storage(config: Any) -> Any:
-    separate = not isinstance(config, Mapping) or any(key in config for key in _SEPARATE)
-    return None if separate else config.get("storage")
-
-
-def _local_logs(compute_logs: Any) -> Path | None:
-    match compute_logs:
-        case {"module": module, "class": name, "config": {"base_dir": base}} if (
-            str(module).replace("._core.", ".core."),
-            name,
-        ) == _LOCAL_LOGS:
-            path = place.text(base)
-            return Path(path) if path else None
-    return None
 
 
 def _has_tables(path: Path) -> bool:

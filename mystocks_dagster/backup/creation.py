@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from importlib.metadata import version
 from pathlib import Path
 
-from mystocks_dagster import dagster_tables, disk_errors
+from mystocks_dagster import disk_errors, storage_config
 from mystocks_dagster.backup import manifest, own_files, postgres
 from mystocks_dagster.backup.copying import Folder, appearing, copied
 from mystocks_dagster.backup.manifest import FileEntry, Manifest, Part, TableEntry
@@ -108,7 +108,7 @@ def _instance(
 ) -> tuple[str, tuple[TableEntry, ...]]:
     """Copy the instance's folder and the database; return the kind of storage and the tables of Postgres."""
     config = instance_config(settings)
-    url, base = dagster_tables.postgres_url(config), dagster_tables.sqlite_folder(config)
+    url, base = storage_config.postgres_url(config), storage_config.sqlite_folder(config)
     if history and not url and not (base and base.resolve().is_relative_to(settings.dagster_home.resolve())):
         raise BackupError(
             f"{settings.root / 'dagster.yaml'} names a storage that is neither SQLite in {settings.dagster_home} nor "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from mystocks_dagster import dagster_tables, disk_errors
+from mystocks_dagster import disk_errors, storage_config
 from mystocks_dagster.backup import postgres
 from mystocks_dagster.backup.copying import appearing, copied, digest_of
 from mystocks_dagster.backup.manifest import FileEntry, Manifest, Part, read_manifest
@@ -192,7 +192,7 @@ def _continues(root: Path, manifest: Manifest) -> bool:
 def _database(source: Path, manifest: Manifest, settings: Settings) -> str:
     files = [_own(source, file) for file in manifest.files if file.path == "project/dagster.yaml"]
     config = config_of(files[0].read_text(encoding="utf-8")) if files and files[0].is_file() else None
-    if url := dagster_tables.postgres_url(config):
+    if url := storage_config.postgres_url(config):
         return url
     raise BackupError(
         "The history of this backup is that of a Postgres database, and its dagster.yaml names none that is set here. "

@@ -14,9 +14,9 @@ from packaging.specifiers import SpecifierSet
 
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.history import dagster_storage
-from mystocks_dagster.project import health
+from mystocks_dagster.project import health, server_checks
 from mystocks_dagster.project.calendar_refresh import used_sources
-from mystocks_dagster.project.health import Check, checked
+from mystocks_dagster.project.check import Check, checked
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
@@ -40,7 +40,7 @@ def examine(project: ProjectState) -> list[Check]:
         checked("clock", lambda: clock(project)),
         checked("calendar", health.calendar),
         checked("task_file", lambda: health.task_file(project), "mystocks check"),
-        checked("daemon", lambda: health.daemon(project)),
+        checked("daemon", lambda: server_checks.daemon(project)),
         *sources(project),
         checked("lake", lambda: health.lake(settings), health.LAKE_REMEDY),
         checked("disk", lambda: health.disk(project), "repair the folder named in the message"),

@@ -1,24 +1,22 @@
 """Checks of whether the project does its work, for REST, `mystocks health` and monitoring."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.project import reload_state
-from mystocks_dagster.project.reload import ask
+from mystocks_dagster.project import server_checks
+from mystocks_dagster.project.check import Check, checked
 from mystocks_dagster.project.run_history import RunHistory
 from mystocks_dagster.project.schedules import Schedules
-from mystocks_dagster.project.servers import ui_address
 from mystocks_dagster.project.state import ProjectState
-from mystocks_dagster.runs import launch, stop
+from mystocks_dagster.runs import stop
 from mystocks_dagster.scheduling.missed_schedules import missed_schedules
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.tags import LOCATION, State
+from mystocks_dagster.tags import State
 from mystocks_dagster.taskfile.last_good import notice
 from mystocks_dagster.trading_calendar.in_force import in_force
 from mystocks_dagster.trading_calendar.outlook import outlook
@@ -28,32 +26,6 @@ LEAST_FREE_BYTES = 1_000_000_000
 #: A start is late after so long; the daemon checks the schedules every few seconds.
 LATE = timedelta(minutes=5)
 LAKE_REMEDY = "set MYSTOCKS_LAKE to a usable folder or URL"
-_UI_SECONDS = 10.0
-_LOCATION = """query { workspaceOrError { __typename
-  ... on PythonError { message }
-  ... on Workspace { locationEntries { name locationOrLoadError {
-    __typename ... on PythonError { message causes { message } } } } } } }"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """The result of one check.
-
-    Attributes:
-        detail: The finding.
-        remedy: What to do; empty if nothing.
-        warning: It is ok, but soon will not be; the project still counts as healthy.
-    """
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
-    warning: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON of REST and `--json`."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +53,10 @@ def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> 
     An error, such as an unreadable task file, makes its check fail; none is raised.
     """
     checks = (
-        checked("daemon", lambda: daemon(project)),
+        checked("daemon", lambda: server_checks.daemon(project)),
         checked("task_file", lambda: task_file(project), "mystocks check"),
-        *machines(project),
-        checked("web_ui", lambda: web_ui(project)),
+        *server_checks.machines(project),
+        checked("web_ui", lambda: server_checks.web_ui(project)),
         checked("lake", lambda: lake(project.settings), LAKE_REMEDY),
         checked("disk", lambda: disk(project)),
         checked("calendar", calendar),
@@ -112,58 +84,6 @@ def readiness(project: ProjectState) -> tuple[Check, ...]:
     return (checked("storage", storage), checked("task_file", usable, "mystocks check"))
 
 
-def checked(name: str, check: Callable[[], Check], remedy: str = "mystocks doctor") -> Check:
-    """Return the result of a check; an error that it raises is a failure with `remedy`."""
-    try:
-        return check()
-    except Exception as error:  # noqa: BLE001 - a damaged storage raises errors of any class
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        return Check(name=name, ok=False, detail=lines[0], remedy=remedy)
-
-
-def daemon(project: ProjectState) -> Check:
-    """Check that the daemon is running, without which no schedule fires and no queued run starts."""
-    age = launch.heartbeat_age(project.instance)
-    alive = False
-    if age is None:
-        detail = "no daemon has run on this instance, or it was stopped"
-    elif pid := launch.killed_daemon(project.instance):
-        detail = f"its process {pid} is gone; last heartbeat {age:.0f} s ago"
-    else:
-        alive, detail = age < launch.HEARTBEAT_SECONDS, f"last heartbeat {age:.0f} s ago"
-    return Check(name="daemon", ok=alive, detail=detail, remedy="" if alive else "mystocks ui")
-
-
-def machines(project: ProjectState) -> Iterator[Check]:
-    """Yield the check that a machine, or Kubernetes, takes runs, where dagster.yaml names a launcher for several."""
-    try:
-        launcher: Any = _or_none(lambda: project.instance).run_launcher
-    except InstanceError as error:
-        yield Check(name="kubernetes", ok=False, detail=str(error), remedy="docs/kubernetes.md")
-        return
-    except Exception:  # noqa: BLE001 - as in `checked`
-        return
-    if hasattr(launcher, "reach"):
-        yield checked("kubernetes", lambda: _kubernetes(launcher))
-    if hasattr(launcher, "machines"):
-        yield checked("machines", lambda: _machines(launcher.machines()))
-
-
-def _kubernetes(launcher: Any) -> Check:
-    try:
-        return Check(name="kubernetes", ok=True, detail=launcher.reach())
-    except InstanceError as error:
-        return Check(name="kubernetes", ok=False, detail=str(error), remedy="docs/kubernetes.md")
-
-
-def _machines(found: Sequence[tuple[int, str, str]]) -> Check:
-    if not found:
-        detail = "no machine takes runs, so all wait in the queue"
-        return Check(name="machines", ok=False, detail=detail, remedy="mystocks worker, on each machine")
-    detail = ", ".join(f"{name} executes up to {slots} runs" for slots, _, name in found)
-    return Check(name="machines", ok=True, detail=detail)
-
-
 def task_file(project: ProjectState) -> Check:
     """Check that every task of the file can run."""
     version = project.version
@@ -174,43 +94,6 @@ def task_file(project: ProjectState) -> Check:
         detail = f"{len(version.broken)} not loaded: {', '.join(version.broken)}"
         return Check(name="task_file", ok=False, detail=detail, remedy="mystocks check")
     return Check(name="task_file", ok=True, detail=f"{project.settings.task_file}, version {version.hash}")
-
-
-def web_ui(project: ProjectState) -> Check:
-    """Check that the web UI answers and has loaded the task file. A daemon may also run without a web UI."""
-    address = ui_address(project.settings.dagster_home)
-    if address is None:
-        alive = launch.daemon_alive(project.instance)
-        detail = "no web UI was started by `mystocks ui`" + ("; a daemon runs without it" if alive else "")
-        return Check(name="web_ui", ok=alive, detail=detail, remedy="" if alive else "mystocks ui")
-    try:
-        answer = ask(project.settings, address, _LOCATION, patience=_UI_SECONDS)
-    except InstanceError as error:
-        return Check(name="web_ui", ok=False, detail=str(error), remedy="stop `mystocks ui` and start it again")
-    if answer is None:
-        detail = f"it was started at {address}, but does not answer: it was killed"
-        return Check(name="web_ui", ok=False, detail=detail, remedy="mystocks ui")
-    trouble = _location_trouble(answer["workspaceOrError"])
-    if trouble:
-        detail = f"{address} could not load the task file: {trouble}"
-        return Check(name="web_ui", ok=False, detail=detail, remedy="mystocks check")
-    if text := reload_state.trouble(project.settings):
-        return Check(name="web_ui", ok=False, detail=text, remedy="mystocks reload")
-    loading = ", and is loading the task file" if reload_state.under_way(project.settings) else ""
-    return Check(name="web_ui", ok=True, detail=f"answers at {address}{loading}")
-
-
-def _location_trouble(workspace: dict[str, Any]) -> str | None:
-    """Return why the code location is not loaded; None if it is."""
-    if workspace["__typename"] != "Workspace":
-        return workspace.get("message", workspace["__typename"])
-    entry = next((entry for entry in workspace["locationEntries"] if entry["name"] == LOCATION), None)
-    loaded: dict[str, Any] = (entry or {}).get("locationOrLoadError") or {"__typename": "it is still being loaded"}
-    if loaded["__typename"] == "RepositoryLocation":
-        return None
-    # The first error only says that loading failed; the last one is its cause.
-    innermost = loaded.get("causes") or [loaded]
-    return innermost[-1].get("message", loaded["__typename"]).strip().splitlines()[0]
 
 
 def lake(settings: Settings) -> Check:
@@ -301,14 +184,6 @@ def _count(count: Callable[[], int]) -> int:
         return count()
     except Exception:  # noqa: BLE001 - as in `checked`
         return 0
-
-
-def _or_none(value: Callable[[], Any]) -> Any:
-    """Return a value, or None if it raises an error, which another check reports."""
-    try:
-        return value()
-    except Exception:  # noqa: BLE001 - as in `checked`
-        return None
 
 
 def _running(project: ProjectState, history: RunHistory) -> int:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from mystocks_dagster.project.audit import Entry
     from mystocks_dagster.project.backtest_view import BacktestView
+    from mystocks_dagster.project.check import Check
     from mystocks_dagster.project.data_coverage import DataCoverage
     from mystocks_dagster.project.edit import TaskFileEditor
     from mystocks_dagster.project.entry_versions import EntryVersions
-    from mystocks_dagster.project.health import Check, Health
+    from mystocks_dagster.project.health import Health
     from mystocks_dagster.project.lake_view import LakeView
     from mystocks_dagster.project.logs import ExecutionLogs
     from mystocks_dagster.project.market_view.view import MarketView

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.blocks import Reader, block
 from support.commands import Commands, commands_in
 from support.project import Folder, make_folder
 
@@ -201,6 +202,27 @@ def test_install_status_remove(mystocks: Commands, calls: Path) -> None:
         "removed": False,
     }
     assert "is not installed: " in mystocks("service", "remove", "--manager", "systemd")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the page's line for systemd")
+def test_the_commands_of_the_page_install_and_remove_the_service(mystocks: Commands, calls: Path) -> None:
+    (calls.parent / "bin" / "loginctl").symlink_to(calls.parent / "bin" / "systemctl")
+    mystocks.monkeypatch.setenv("USER", "person")
+    dry, install, linger, state, remove = block("web.md", "console").lines
+    reader = Reader(mystocks)
+    unit = mystocks.folder.root / "home/.config/systemd/user/mystocks.service"
+    assert "[Service]" in reader.type(dry)
+    assert not calls.exists()
+    reader.type(install)
+    assert unit.exists()
+    reader.type(linger)
+    assert json.loads(reader.type(state))["pid"] == 4711
+    reader.type(remove)
+    assert not unit.exists()
+    done = calls.read_text(encoding="utf-8").splitlines()
+    assert {"--user enable mystocks", "enable-linger person"} <= set(done)
+    assert any("disable" in line for line in done)
 
 
 @pytest.mark.slow

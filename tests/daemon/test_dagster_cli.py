@@ -1,14 +1,19 @@
 """Dagster's own commands work on the project as they are, and share one history with ours."""
 
+import contextlib
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
+from support.blocks import block
 from support.dagster_cli import dagster_command as command
-from support.project import ROOT, Folder, make_folder
+from support.project import ROOT, Folder, free_port, make_folder, wait_for
 
 TASKS = """
     task_packages: [quick]
@@ -46,15 +51,6 @@ def test_dagster_lists_and_executes_and_we_see_it(project: Folder) -> None:
     assert "report" in project.mystocks("history", cwd=below)
 
 
-HELLO = """
-import dagster as dg
-from mystocks_dagster import LakeResource
-
-
-@dg.asset(deps=["daily_bars"])
-def hello(lake: LakeResource) -> dg.MaterializeResult:
-    return dg.MaterializeResult(metadata={"bars": lake.sql("SELECT count(*) AS n FROM daily_bars")["n"][0]})
-"""
 BARS = """
     tasks:
       - task_id: daily_data_sync
@@ -62,7 +58,7 @@ BARS = """
         task_module: mystocks_dagster.tasks.data_sync
         task_function: sync_daily_stock_data
         schedule: {schedule_type: cron, cron_expression: "0 16 * * 1-5"}
-      - task_id: dry
+      - task_id: monthly_cache_cleanup
         task_type: manual
         task_module: mystocks_dagster.tasks.maintenance
         task_function: cleanup_cache_data
@@ -90,34 +86,76 @@ def in_checkout(checkout: Folder, name: str, *arguments: str, code: int = 0) -> 
 
 
 def test_what_dg_scaffolds_lands_in_defs_and_is_loaded_beside_tasks_yaml(checkout: Folder) -> None:
-    in_checkout(checkout, "dg", "scaffold", "defs", "dagster.asset", "assets/hello.py")
+    scaffold, listing = block("dagster.md", "console").lines
+    in_checkout(checkout, *scaffold.split())
     hello = checkout.root / "mystocks_dagster" / "defs" / "assets" / "hello.py"
     assert "def hello" in hello.read_text()
-    listed = in_checkout(checkout, "dg", "list", "defs", "--json")
-    for name in ("hello", "daily_bars", "dry", "daily_data_sync__schedule", "lake"):
+    listed = in_checkout(checkout, *listing.split(), "--json")
+    for name in ("hello", "daily_bars", "monthly_cache_cleanup", "daily_data_sync__schedule", "lake"):
         assert f'"{name}"' in listed
     in_checkout(checkout, "dg", "scaffold", "defs", "mystocks_dagster.TaskFileComponent", "hongkong")
     assert '"hongkong_daily_bars"' in in_checkout(checkout, "dg", "list", "defs", "--json")
 
 
-MODULE = ("-m", "mystocks_dagster.definitions")
+#: What a line of docs/dagster.md prints.
+PRINTS = {
+    "dagster run list": "",
+    "dagster schedule list": "Schedule: daily_data_sync__schedule",
+    "dagster job execute": "RUN_SUCCESS",
+    "dagster asset materialize": "RUN_SUCCESS",
+    "dagster definitions validate": "All code locations passed validation",
+    "dg list defs": "hello",
+    "dg check defs": "All definitions loaded successfully",
+    "dg launch --assets": "Materialized value hello",
+    "dg launch --job": "RUN_SUCCESS",
+}
 
 
+@pytest.mark.timeout(400)  # a dozen processes that import Dagster
 def test_the_commands_of_dagsters_manual_work_from_the_root(checkout: Folder) -> None:
-    """The forms of docs/dagster.md, one after the other on one instance."""
-    checkout.write("mystocks_dagster/defs/assets/hello.py", HELLO)
-    assert "Schedule: daily_data_sync__schedule" in in_checkout(checkout, "dagster", "schedule", "list")
-    assert "RUN_SUCCESS" in in_checkout(checkout, "dagster", "job", "execute", *MODULE, "-j", "dry")
-    bars = ("--select", "daily_bars,adjust_events", "--partition", "2026-11-26")
-    assert "RUN_SUCCESS" in in_checkout(checkout, "dagster", "asset", "materialize", *MODULE, *bars)
-    assert "Materialized value hello" in in_checkout(
-        checkout, "dagster", "asset", "materialize", *MODULE, "--select", "hello"
-    )
-    assert "Materialized value hello" in in_checkout(checkout, "dg", "launch", "--assets", "hello")
+    """The lines of docs/dagster.md, one after the other on one instance; the last one serves."""
+    checkout.write("mystocks_dagster/defs/assets/hello.py", block("dagster.md", "python").text)
+    home, *lines, _ = block("dagster.md", "console", 2).lines
+    assert home == 'export DAGSTER_HOME="$PWD/.dagster"'
+    assert checkout.env["DAGSTER_HOME"] == str(checkout.root / ".dagster")
+    for line in lines:
+        (expected,) = (text for start, text in PRINTS.items() if line.startswith(start))
+        assert expected in in_checkout(checkout, *line.split()), line
     listed = in_checkout(checkout, "dagster", "run", "list")
-    assert listed.count("Job: dry") == 1
+    assert listed.count("Job: monthly_cache_cleanup") == 2
     assert listed.count("Job: __ASSET_JOB") == 3
     assert [run["task_id"] for run in checkout.json("history", "--limit", "10")].count("hello") == 2
+
+
+def test_the_command_that_serves_answers_on_its_port_until_it_is_stopped(checkout: Folder) -> None:
+    line = block("dagster.md", "console", 2).lines[-1]
+    assert line == "dg dev"
+    port, program = free_port(), str(Path(sys.executable).parent / "dg")
+    with (checkout.root / "dev.log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, *line.split()[1:], "--port", str(port)],
+            cwd=checkout.root,
+            env=checkout.environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, (checkout.root / "dev.log").read_text(encoding="utf-8")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=20) as answer:
+                return "dagster_version" in json.load(answer)
+        except OSError:
+            return False
+
+    try:
+        wait_for(answers, 120, "Dagster's own UI")
+        os.kill(process.pid, signal.SIGINT)
+        process.wait(60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_validation_names_the_line_of_a_broken_task(checkout: Folder) -> None:

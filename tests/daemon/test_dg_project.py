@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.blocks import block
 from support.dagster_cli import dagster_command
 from support.project import ROOT
 
@@ -65,8 +66,10 @@ class Quant:
 @pytest.fixture(scope="module")
 def quant(tmp_path_factory: pytest.TempPathFactory) -> Quant:
     project = Quant(tmp_path_factory.mktemp("quant") / "project")
+    program, *scaffold = block("dagster.md", "console", 1).lines[1].split()
+    assert (program, scaffold[-1]) == ("dg", "market")
     for name in ("market", "hongkong"):
-        project.dg("scaffold", "defs", "mystocks_dagster.TaskFileComponent", name)
+        project.dg(*scaffold[:-1], name)
     return project
 
 
@@ -80,12 +83,13 @@ def kept(quant: Quant) -> Iterator[None]:
 
 
 def test_the_component_is_listed(quant: Quant) -> None:
-    assert "mystocks_dagster.TaskFileComponent" in quant.dg("list", "components", "--json")
+    line = block("dagster.md", "console", 1).lines[0]
+    assert "mystocks_dagster.TaskFileComponent" in quant.dg(*line.split()[1:])
 
 
 def test_what_is_scaffolded_is_right_and_runs_in_one_location_with_hand_written_assets(quant: Quant) -> None:
     defs = quant.defs / "hongkong" / "defs.yaml"
-    defs.write_text(defs.read_text().replace("# lake: data/", "lake: lakes/").replace("# source:", "source:"))
+    defs.write_text(block("dagster.md", "yaml").text)
     (quant.defs / "closes.py").write_text(CLOSES)
     assert "All component YAML validated successfully" in quant.dg("check", "defs")
     told = quant.dg("list", "defs", "--json")
@@ -106,7 +110,7 @@ def test_check_yaml_names_file_and_line_of_every_mistake_in_every_task_file(quan
         hongkong: next(n for n, line in enumerate(hongkong.read_text().splitlines(), 1) if "0 99" in line),
         market: next(n for n, line in enumerate(market.read_text().splitlines(), 1) if "soon" in line),
     }
-    told = quant.dg("check", "yaml", code=1)
+    told = quant.dg(*block("dagster.md", "console", 1).lines[2].split()[1:], code=1)
     assert f"{hongkong}:{lines[hongkong]}:" in told
     assert "hour 99 is outside 0-23" in told
     assert f"{market}:{lines[market]}:" in told

@@ -1,100 +1,108 @@
-"""Every code block of the documentation is run by a test: here, or by the test that the table names."""
+"""Every code block of the documentation is run by the test that `blocks.yaml` names: some of them by these."""
 
 import ast
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from docs.test_tutorial import Block, blocks
+from support.blocks import DOCS, Block, block, blocks
 from support.commands import Commands
 from support.project import ROOT
 from support.receivers import webhook
 
-DOCS = ROOT / "docs"
-#: A page with code blocks to the test that runs them; each Chinese page has the blocks of the English one.
-RUN_BY = {
-    "alerts.md": "docs/test_blocks.py",
-    "assistants.md": "docs/test_blocks.py",
-    "backtests.md": "docs/test_blocks.py",
-    "bootstrap.md": "cli/test_bootstrap.py",
-    "calendar.md": "docs/test_blocks.py",
-    "cli.md": "daemon/test_examples.py",
-    "dagster.md": "daemon/test_dagster_cli.py",
-    "datasets.md": "docs/test_datasets.py",
-    "formulas.md": "market/formulas/test_docs.py",
-    "graphql.md": "live/test_graphql.py",
-    "how-to.md": "docs/test_tutorial.py",
-    "index.md": "daemon/test_demo.py",
-    "indicators.md": "docs/test_blocks.py",
-    "kubernetes.md": "docs/test_kubernetes.py",
-    "lake.md": "lake/test_docs.py",
-    "machines.md": "daemon/test_two_machines.py",
-    "operation.md": "docs/test_container.py",
-    "own-project.md": "docs/test_release.py",
-    "python.md": "live/test_seed.py",
-    "rest.md": "live/test_seed.py",
-    "security.md": "live/test_tls.py",
-    "sources.md": "docs/test_blocks.py",
-    "strategies.md": "docs/test_blocks.py",
-    "tasks-yaml.md": "docs/test_blocks.py",
-    "troubleshooting.md": "docs/test_pages.py",
-    "tutorial.md": "docs/test_tutorial.py",
-    "web.md": "cli/test_service.py",
-}
-#: What is installed on many machines is written for the reader's own names, in each language with its own comments.
-_SHELL = ("console", "bash", "text", "")
-#: What other programs read is the same in each language.
-_DATA = ("csv", "graphql", "json")
+TESTS = ROOT / "tests"
+#: What the reader types is written with comments in the page's own language.
+_SHELL = ("console", "bash", "text", "pycon", "")
+#: A page whose blocks are not all run says so, in these words.
+_SAYS_SO = {"en": "not run by the tests", "zh": "测试不会运行"}
 
 
 def pages() -> list[Path]:
+    """Return the pages with blocks. A decision says what was so on its day."""
     found = [page for page in DOCS.rglob("*.md") if "decisions" not in page.parts]
-    return [page for page in found if "```" in page.read_text(encoding="utf-8")]
+    return [page for page in (*found, *ROOT.glob("*.md")) if "```" in page.read_text(encoding="utf-8")]
+
+
+def named() -> dict[str, list[dict[str, str]]]:
+    """Return page to how each of its blocks is tested: `run` or `checked`, to the test."""
+    rows: dict[str, Any] = yaml.safe_load((TESTS / "docs" / "blocks.yaml").read_text(encoding="utf-8"))
+    return {
+        page: [row if isinstance(row, dict) else {"run": row} for row in ([told] if isinstance(told, str) else told)]
+        for page, told in rows.items()
+    }
+
+
+NAMED = named()
 
 
 def english(page: Path) -> Path:
-    return DOCS / page.name.replace(".zh-CN", "")
+    return (ROOT if page.parent == ROOT else DOCS) / page.name.replace(".zh-CN", "")
 
 
-def block(page: str, language: str, number: int = 0) -> Block:
-    return [one for one in blocks(DOCS / page) if one.language == language][number]
+CHINESE = [page for page in pages() if page != english(page)]
 
 
-def test_every_page_with_blocks_names_the_test_that_runs_them() -> None:
-    assert {english(page).name for page in pages()} == RUN_BY.keys()
-    assert [test for test in RUN_BY.values() if not (ROOT / "tests" / test).exists()] == []
+def test_every_block_has_the_name_of_its_test() -> None:
+    found = {page.name: len(blocks(page)) for page in pages() if page not in CHINESE}
+    assert found.keys() == NAMED.keys()
+    lists = {name: len(rows) for name, rows in NAMED.items() if len(rows) > 1}
+    assert {name: found[name] for name in lists} == lists
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if page != english(page)], ids=lambda page: page.name)
+@pytest.mark.parametrize("name", sorted({test for rows in NAMED.values() for row in rows for test in row.values()}))
+def test_the_named_test_exists(name: str) -> None:
+    file, _, function = name.partition("::")
+    tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
+    assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_a_page_says_which_of_its_blocks_are_not_run() -> None:
+    some = {name for name, rows in NAMED.items() if any("checked" in row for row in rows)}
+    for page in pages():
+        language = "zh" if page in CHINESE else "en"
+        text = " ".join(page.read_text(encoding="utf-8").split())
+        missing = english(page).name in some and has_such(page)
+        assert (_SAYS_SO[language] in text) == missing, page
+
+
+def has_such(page: Path) -> bool:
+    """Return whether a page, or the part of it that is in Chinese, has a block that is only checked."""
+    rows = NAMED[english(page).name]
+    checked = [one.text for one, row in zip(blocks(english(page)), rows, strict=True) if "checked" in row]
+    return any(bare(one.text) in [bare(text) for text in checked] for one in blocks(page))
+
+
+def bare(text: str) -> list[str]:
+    """Return the lines of a block without its comments."""
+    return [re.sub(r"\s*#.*", "", line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("page", CHINESE, ids=lambda page: page.name)
 def test_a_chinese_page_has_no_block_that_the_english_one_lacks(page: Path) -> None:
-    def typed(path: Path) -> list[list[str]]:
-        shell = [one for one in blocks(path) if one.language in _SHELL]
-        return [[re.sub(r"\s+#.*", "", line) for line in one.lines] for one in shell]
-
-    theirs = typed(english(page))
-    assert [lines for lines in typed(page) if lines not in theirs] == []
+    theirs = [meant(one) for one in blocks(english(page))]
+    assert [one.text for one in blocks(page) if meant(one) not in theirs] == []
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if page != english(page)], ids=lambda page: page.name)
-def test_the_data_and_the_python_of_a_chinese_page_are_those_of_the_english_one(page: Path) -> None:
-    """But for comments and the texts of functions."""
-
-    def meant(path: Path) -> list[str]:
-        data = [one.text for one in blocks(path) if one.language in _DATA]
-        return data + [without_texts(one.text) for one in blocks(path) if one.language == "python"]
-
-    theirs = meant(english(page))
-    assert [text for text in meant(page) if text not in theirs] == []
+def meant(block: Block) -> Any:
+    """Return what a block means: without comments, and without the texts of functions."""
+    if block.language in _SHELL:
+        return bare(block.text)
+    if block.language == "python":
+        return without_texts(block.text)
+    return yaml.safe_load(block.text) if block.language == "yaml" else block.text
 
 
 def without_texts(code: str) -> str:
-    """Return Python code without comments and docstrings."""
+    """Return Python code without comments, docstrings and the words of f-strings."""
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
             node.body = node.body[1:]
+        if isinstance(node, ast.JoinedStr):
+            node.values = [value for value in node.values if not isinstance(value, ast.Constant)]
     return ast.unparse(tree)
 
 
@@ -134,32 +142,16 @@ def test_the_configuration_of_an_assistant_names_the_command_that_lists_the_tool
     assert set(cli(*server["args"], "--list").split()) == set(named)
 
 
-@pytest.mark.parametrize(
-    ("page", "number"),
-    [
-        ("backtests.md", 0),
-        ("zh/backtests.md", 0),
-        ("strategies.md", 0),
-        ("indicators.md", 1),
-        ("indicators.md", 0),
-        ("zh/indicators.md", 1),
-        ("zh/indicators.md", 0),
-    ],
-)
-def test_the_entries_of_a_page_are_valid(cli: Commands, page: str, number: int) -> None:
-    cli.folder.write("formulas/trend.txt", "UP:C>MA(C,20);")
-    cli.folder.write("formulas/slow.txt", "INPUT: N(60,5,250);\nSLOW:MA(C,N);")
-    found = yaml.safe_load(block(page, "yaml", number).text)
-    if isinstance(found, dict):  # the params of a task
-        task = {"task_id": "own", "task_type": "indicator_calc", "task_function": "calculate_technical_indicators"}
-        found = [{**task, "task_module": "mystocks_dagster.tasks.indicators", **found}]
-    cli.folder.write("tasks.yaml", yaml.safe_dump({"tasks": found}, allow_unicode=True))
-    assert cli("check").startswith("ok ")
-
-
-def test_the_example_of_the_task_file_is_valid(cli: Commands) -> None:
-    cli.folder.write("tasks.yaml", block("tasks-yaml.md", "yaml").text)
-    assert cli("check").startswith("ok ")
+@pytest.mark.slow
+def test_the_example_of_the_task_file_runs(archived: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MYSTOCKS_SOURCE")
+    monkeypatch.setenv("MY_SOURCE", "recorded")
+    monkeypatch.setenv("MYSTOCKS_NOW", "2024-06-05T18:00:00+08:00")
+    archived.folder.write("tasks.yaml", block("tasks-yaml.md", "yaml").text)
+    assert archived("check").startswith("ok ")
+    assert re.search(r"sync_bars +(partial_)?success", archived("run", "evening"))
+    symbols = archived.json("data", "query", "SELECT DISTINCT symbol FROM daily_bars ORDER BY symbol")
+    assert [row["symbol"] for row in symbols] == ["000001.SZ", "600000.SH"]
 
 
 @pytest.mark.parametrize(("number", "last"), [(0, "2027-01-05"), (1, "2027-01-04"), (2, "2027-12-31")])
@@ -179,15 +171,3 @@ def test_the_archive_of_the_page_on_sources_is_loaded(cli: Commands, monkeypatch
     cli("run", "daily_data_sync", "-p", "include_basic=false")
     stored = cli.json("data", "query", "SELECT date, close, suspended FROM daily_bars ORDER BY date")
     assert [(row["close"], row["suspended"]) for row in stored] == [(10.0, False), (9.7, False), (9.7, True)]
-
-
-@pytest.mark.slow
-def test_the_strategy_and_the_indicator_of_the_page_are_found(cli: Commands) -> None:
-    cli.folder.write("tasks.yaml", (ROOT / "tasks.yaml").read_text(encoding="utf-8"))
-    new = block("strategies.md", "console").lines[0].split()[1:]
-    cli(*new)
-    cli.folder.write("strategies/my_breakout.py", block("strategies.md", "python").text)
-    assert "my_breakout" in cli("strategies", "show", "my_breakout")
-    cli.folder.write("indicators/flow.py", block("strategies.md", "python", 1).text)
-    cli("edit", "calc_technical_indicators", "params.indicators=[flow]")
-    assert cli("check").startswith("ok ")

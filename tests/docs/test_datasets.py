@@ -4,8 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+from support.blocks import block
 from support.commands import Commands
 from support.project import ROOT
+
+from mystocks_dagster.datasets import registry
 
 pytestmark = pytest.mark.slow
 
@@ -51,3 +55,14 @@ def test_a_misspelt_type_is_shown_with_its_line(written: Path, cli: Commands) ->
     shown = cli("check", code=1)
     assert f"ratings.yaml:{line}:" in shown.replace("\n", "")
     assert "Did you mean 'number'?" in shown
+
+
+def test_the_call_that_replaces_the_files_is_that_of_a_shipped_dataset_and_valid(written: Path, cli: Commands) -> None:
+    call = block("datasets.md", "yaml", 2).text
+    shipped = registry.SHIPPED / "block_trades.yaml"
+    assert yaml.safe_load(call)["call"].items() <= yaml.safe_load(shipped.read_text(encoding="utf-8"))["call"].items()
+    path = written / "datasets" / "ratings.yaml"
+    text = path.read_text(encoding="utf-8").replace("files:\n  pattern: incoming/ratings-*.csv\n", call)
+    assert call in text
+    path.write_text(text, encoding="utf-8")
+    assert "ok" in cli("check")

@@ -9,41 +9,21 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
+from support.blocks import DOCS, Block, blocks
 from support.commands import Commands, commands_in
 from support.project import ROOT, Folder, make_folder
 from support.receivers import Webhook, webhook
 
 pytestmark = pytest.mark.slow
 
-DOCS = ROOT / "docs"
 #: In their order: a how-to may use what the tutorial has made.
 PAGES = ("tutorial.md", "how-to.md")
 #: Ends with 1 by right: no daemon runs, and the hosts of the real sources are out of reach of the tests.
 MAY_FAIL = ("doctor",)
 #: These set up the reader's shell, which the test has set up; and tests/daemon/test_demo.py runs the demo.
 DONE = ("make demo", "source .venv/bin/activate", "export ALERT_URL=")
-_BLOCK = re.compile(r"^```(\w+)(?: ([^\n]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-@dataclass
-class Block:
-    """A block of a page: its language, what the fence says behind that, its text."""
-
-    language: str
-    mark: str
-    text: str
-
-    @property
-    def lines(self) -> list[str]:
-        return [line.removeprefix("$ ").partition("  #")[0].strip() for line in self.text.splitlines()]
-
-
-def blocks(page: Path) -> list[Block]:
-    return [Block(*parts) for parts in _BLOCK.findall(page.read_text(encoding="utf-8"))]
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,15 @@
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+import dagster
 import pytest
 import yaml
+from support.blocks import block
 from support.project import ROOT, Server, make_folder, serve, wait_for
 
 TASKS = """
@@ -73,6 +77,13 @@ def launched(server: Server, number: int, **variables: Any) -> str:
     run_id = told["run"]["runId"]
     assert server.wait(run_id) == "SUCCESS"
     return run_id
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_curl_line_of_the_page_is_answered_by_dagster(server: Server) -> None:
+    line = block("graphql.md", "console").text.removeprefix("$ ").replace("http://127.0.0.1:3000", server.address)
+    told = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True).stdout
+    assert json.loads(told) == {"data": {"version": dagster.__version__}}
 
 
 def jobs(server: Server) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from project.test_access import TASKS, WAYS, Desk
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from support.blocks import Reader, block
 from support.commands import Commands, commands_in
 from support.project import ROOT
 
@@ -60,6 +61,22 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 @pytest.fixture
 def cli(desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
     return commands_in(desk.folder, monkeypatch, capsys)
+
+
+def test_the_commands_of_the_page_add_change_remove_and_list_a_person(desk: Desk, cli: Commands) -> None:
+    add, change, remove, listed, audit = block("rest.md", "console").lines
+    reader = Reader(cli)
+    secret = re.findall(r"\S{32,}", reader.type(add))
+    assert secret, reader.printed
+    assert [(user["name"], user["role"]) for user in cli.json("users", "list")] == [("li", "operator")]
+    assert secret[0] not in cli("users", "list")
+    reader.type(change)
+    assert [(user["name"], user["role"]) for user in cli.json("users", "list")] == [("li", "editor")]
+    reader.type(remove)
+    assert cli.json("users", "list") == []
+    assert "There are no users" in reader.type(listed)
+    cli("edit", "base", "timeout=61")
+    assert "edit the task file  tasks.yaml" in reader.type(audit)
 
 
 def enter(desk: Desk, secret: str, name: str | None = None) -> TestClient:

@@ -23,7 +23,7 @@ from mystocks_dagster.factory import coordinator
 from mystocks_dagster.factory.machines.kubernetes import KubernetesRunLauncher
 from mystocks_dagster.history.dagster_storage import run_storage
 from mystocks_dagster.instance import open_instance
-from mystocks_dagster.project import health
+from mystocks_dagster.project import server_checks
 from mystocks_dagster.runs.stop import request
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import Storage
@@ -203,10 +203,10 @@ def test_an_image_of_another_version_and_a_pod_without_the_configuration_are_ref
 def test_health_says_whether_kubernetes_answers(head: Folder, there: Cluster) -> None:
     with open_instance(_settings(head)) as instance:
         project: Any = SimpleNamespace(instance=instance)
-        (check,) = health.machines(project)
+        (check,) = server_checks.machines(project)
         assert (check.ok, check.detail) == (True, "each run is a job in the namespace stocks, of image mystocks:1")
         with _away(there):
-            (check,) = health.machines(project)
+            (check,) = server_checks.machines(project)
         assert not check.ok
         assert check.detail == "Kubernetes does not list the jobs of namespace stocks: Forbidden"
 
