@@ -119,7 +119,7 @@ def test_the_calendar_is_shown_and_then_asked_for_again(shipped: Commands, monke
         monkeypatch.setenv("MYSTOCKS_UPSTREAM", standin.address)
         reader = Reader(shipped)
         assert "2026-12-31" in reader.type(shown)
-        assert "the calendar now reaches to 2027-12-31" in reader.type(refreshed)
+        assert "The calendar now reaches to 2027-12-31" in reader.type(refreshed)
     clear_cache()
 
 

@@ -58,12 +58,11 @@ def test_the_backtests_are_listed_compared_and_reported(market: Commands) -> Non
     assert "<html" in (market.folder.root / "report.html").read_text(encoding="utf-8")
 
 
-@PAGES
-def test_the_grid_of_the_page_chooses_and_tests_on_days_that_it_has_not_seen(market: Commands, pages: str) -> None:
+def test_the_grid_of_the_page_chooses_and_tests_on_days_that_it_has_not_seen(market: Commands) -> None:
     """With fewer days, so that a small market has several windows."""
     store_two_backtests(market.folder.root)
     market("run", "calc_technical_indicators", "--only")
-    text = block(f"{pages}backtests.md", "yaml").text
+    text = block("backtests.md", "yaml").text
     assert "train_days: 732" in text
     assert "test_days: 244" in text
     use(market, text.replace("732", "20").replace("244", "10").replace("[20, 55, 120]", "[2, 3, 5]"))
@@ -72,11 +71,10 @@ def test_the_grid_of_the_page_chooses_and_tests_on_days_that_it_has_not_seen(mar
     assert lake(market).read("backtest_grids").height >= 3 * 3 * 2
 
 
-@PAGES
-def test_the_indicators_and_screens_of_the_page_run(market: Commands, pages: str) -> None:
+def test_the_indicators_and_screens_of_the_page_run(market: Commands) -> None:
     store_two_backtests(market.folder.root)
     market.folder.write("formulas/trend.txt", block("how-to.md", "text").text)
-    use(market, block(f"{pages}indicators.md", "yaml", 1).text)
+    use(market, block("indicators.md", "yaml", 1).text)
     assert re.search(r"calc_technical_indicators +success", market("run", "calc_technical_indicators"))
     columns = lake(market).read("indicators_daily").columns
     assert {"ma5", "macd_dif", "trend_gap"} <= set(columns)
@@ -84,13 +82,12 @@ def test_the_indicators_and_screens_of_the_page_run(market: Commands, pages: str
     assert set(lake(market).read("screens")["screen"]) <= {"GOLDEN", "WEEKLY"}
 
 
-@PAGES
-def test_the_choice_of_indicators_of_the_page_fills_a_column_for_each(market: Commands, pages: str) -> None:
+def test_the_choice_of_indicators_of_the_page_fills_a_column_for_each(market: Commands) -> None:
     store_two_backtests(market.folder.root)
     market.folder.write("formulas/slow.txt", "INPUT: N(60,5,250);\nSLOW:MA(C,N);")
     task = "{task_id: own, task_type: indicator_calc, task_module: mystocks_dagster.tasks.indicators, task_function: "
     (entry,) = yaml.safe_load(f"- {task}calculate_technical_indicators}}")
-    entry |= yaml.safe_load(block(f"{pages}indicators.md", "yaml").text)
+    entry |= yaml.safe_load(block("indicators.md", "yaml").text)
     use(market, yaml.safe_dump([entry], allow_unicode=True))
     assert re.search(r"own +success", market("run", "own"))
     columns = lake(market).read("indicators_daily").columns
