@@ -6,14 +6,19 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from standin.market import Market
+from standin.server import StandIn
+from support.chaos.database import Database, database
+from support.chaos.store import LAKE, Store, store
 from support.chaos.week import Week
 from support.chaos.world import World
 from support.processes import stop_and_kill
@@ -52,14 +57,20 @@ class Plant:
     Attributes:
         folder: The project.
         world: Its clock and disks.
+        upstream: What the real client of its source asks.
+        database: Where its history is; None is SQLite.
+        store: Where its lake is; None is a folder.
         zones: Time zones from which each start of the servers takes one.
         restarts: How often `mystocks ui` was started.
     """
 
     folder: Folder
     world: World
+    upstream: StandIn
     chance: random.Random
     zones: tuple[str, ...] = ("Asia/Shanghai",)
+    database: Database | None = None
+    store: Store | None = None
     restarts: int = 0
     samples: list[Sample] = field(default_factory=list)
     _power: threading.Event = field(default_factory=threading.Event)
@@ -157,7 +168,13 @@ class Plant:
 
 @contextmanager
 def plant(
-    root: Path, week: Week, chance: random.Random, env: dict[str, str] | None = None, zones: tuple[str, ...] = ()
+    root: Path,
+    week: Week,
+    chance: random.Random,
+    *,
+    zones: tuple[str, ...],
+    storage: str = "sqlite",
+    lake: str = "folder",
 ) -> Iterator[Plant]:
     """Make the deployment of a week, at the week's first moment; at the end nothing of it is left running."""
     folder = make_folder(root)
@@ -165,15 +182,35 @@ def plant(
     (root / "notes").mkdir()
     shutil.copy(Path(__file__).with_name("duty.py"), root / "duty.py")
     folder.write("tasks.yaml", week.tasks())
-    world = World(root / "world", [root / "data", root / ".dagster", root / "tmp"])
-    world.set_clock(week.begin)
-    folder.env = {
-        **world.environment,
-        "TMPDIR": str(root / "tmp"),
-        "MYSTOCKS_SOURCE": "simulated",
-        "MYSTOCKS_SIMULATED": f"symbols=20,start={week.begin.replace(day=1):%Y-%m-%d}",
-        **(env or {}),
-    }
-    with Plant(folder, world, chance, zones or ("Asia/Shanghai",)) as made:
+    with ExitStack() as stack:
+        # Not below the project: Postgres, which is another user, reads it.
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        home.chmod(0o755)
+        world = World(home, [root / "data", root / ".dagster", root / "tmp"])
+        world.set_clock(week.begin)
+        upstream = stack.enter_context(_upstream(week))
+        folder.env = {
+            **world.environment,
+            "TMPDIR": str(root / "tmp"),
+            "MYSTOCKS_SOURCE": "simulated",
+            "MYSTOCKS_SIMULATED": f"symbols=20,start={week.begin.replace(day=1):%Y-%m-%d}",
+            "MYSTOCKS_UPSTREAM": upstream.address,
+        }
+        history = stack.enter_context(database(folder, world)) if storage == "postgres" else None
+        objects = stack.enter_context(store()) if lake == "s3" else None
+        if objects:
+            folder.env |= {**objects.environment, "MYSTOCKS_LAKE": LAKE}
+        made = stack.enter_context(Plant(folder, world, upstream, chance, zones, history, objects))
         yield made
     assert os.getpid() not in {one.pid for one in made.processes()}
+
+
+def _upstream(week: Week) -> StandIn:
+    """Return a server with block trades of each day of the week."""
+    upstream = StandIn(Market.small())
+    reports = upstream.answers.datasets.rows
+    trade = reports["RPT_DATA_BLOCKTRADE"][0]
+    reports["RPT_DATA_BLOCKTRADE"] = [
+        {**trade, "TRADE_DATE": f"{day:%Y-%m-%d} 00:00:00", "BUYER_NAME": f"{day:%d}"} for day in week.sessions
+    ]
+    return upstream

@@ -14,6 +14,8 @@ from support.project import wait_for
 
 #: The longest leap of the clock: an interval that was missed more often than its limit is not made up for.
 LONGEST_LEAP = timedelta(hours=30)
+#: Faults of which the end of one would end the other, or which hide each other.
+_ONE_AT_A_TIME = ({"fill_disk", "break_file", "edit_file"}, {"ban_upstream"}, {"crash_database"}, {"slow_store"})
 
 
 @dataclass
@@ -34,7 +36,7 @@ class Storm:
     count: Counter[str] = field(default_factory=Counter)
     leaps: int = 0
     _leapt: float = 0
-    _open: list[tuple[float, Harm]] = field(default_factory=list)
+    _open: list[tuple[float, str, Harm]] = field(default_factory=list)
 
     def blow(self, seconds: float, pause: float) -> None:
         """Let the week pass in so many seconds, with a fault after each pause of about that length."""
@@ -78,20 +80,19 @@ class Storm:
     def _break(self) -> None:
         fault = self.chance.choices(list(FAULTS), list(FAULTS.values()))[0]
         name = fault.__name__
-        if any(harm.what.startswith(("disk", "task file")) for _, harm in self._open) and name in (
-            "fill_disk",
-            "break_file",
-            "edit_file",
-        ):
+        if any(name in together and other in together for other in self._lasting() for together in _ONE_AT_A_TIME):
             return
         harm = fault(self.plant, self.chance)
         if harm is None:
             return
         self.count[name] += 1
-        self._open.append((time.monotonic() + harm.seconds, harm))
+        self._open.append((time.monotonic() + harm.seconds, name, harm))
         self.say(f"{self.plant.world.now():%a %H:%M:%S} {harm.what} for {harm.seconds:.1f} s")
+
+    def _lasting(self) -> set[str]:
+        return {name for _, name, _ in self._open}
 
     def _mend(self, until: float) -> None:
         for entry in [entry for entry in self._open if entry[0] <= until]:
             self._open.remove(entry)
-            entry[1].mend()
+            entry[2].mend()

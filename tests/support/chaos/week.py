@@ -18,6 +18,10 @@ INTERVAL_SECONDS = 6 * 3600
 SUPERVISOR = "kept_alive"
 ONCE = "once_on_day"
 BARS = ["daily_data_sync", "calc_technical_indicators"]
+#: Asks a real client, whose upstream may ban it, for one day after another.
+BLOCKS, BLOCKS_CRON = "block_trades", "35 18-20/2 * * *"
+#: The jobs whose tasks do not write down what they did, but rows.
+SYNCS = {"daily", BLOCKS}
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Week:
 
     def due(self) -> dict[str, list[datetime]]:
         """Return each job with the starts that are due."""
-        crons = {**CRONS, "daily": (DAILY, True)}
+        crons = {**CRONS, "daily": (DAILY, True), BLOCKS: (BLOCKS_CRON, True)}
         found = {job: list(self._times(cron, trading)) for job, (cron, trading) in crons.items()}
         step = timedelta(seconds=INTERVAL_SECONDS)
         found[INTERVAL] = [self.begin + step * number for number in range(1, (self.end - self.begin) // step)]
@@ -89,12 +93,13 @@ class Week:
             {"task_id": f"{ONCE}_{number}", "schedule": {"schedule_type": "once", "start_time": at.isoformat(), **long}}
             for number, at in enumerate(self._once())
         ]
+        again = {"retry_count": 2, "retry_delay": 1}
         bars = {"task_type": "data_sync", "retry_count": 2, "retry_delay": 3}
         tasks: list[dict[str, Any]] = [
             *({"task_id": name, "schedule": cron(*of), "task_function": "work_alone"} for name, of in CRONS.items()),
             {"task_id": INTERVAL, "schedule": interval},
             *once,
-            {"task_id": SUPERVISOR, "task_type": "supervisor", "task_function": "watch"},
+            {"task_id": SUPERVISOR, "task_type": "supervisor", "task_function": "watch", "retry_count": 0},
             {
                 **bars,
                 "task_id": BARS[0],
@@ -110,13 +115,24 @@ class Week:
                 "task_function": "calculate_technical_indicators",
             },
         ]
+        tasks.append(
+            {
+                **bars,
+                "task_id": BLOCKS,
+                "schedule": cron(BLOCKS_CRON, True),
+                "task_module": "mystocks_dagster.tasks.datasets",
+                "task_function": "sync_dataset",
+                "params": {"dataset": BLOCKS, "start_date": f"{self.sessions[0]:%Y-%m-%d}"},
+            }
+        )
         for task in tasks:
             task.setdefault("auto_restart", True)
         file = {
             "version": "1.0",
             "task_packages": ["duty"],
             # Every start counts: none is left out because the one before still runs.
-            "defaults": {"task_module": "duty", "task_function": "work", "task_type": "cron", "max_instances": 100},
+            "defaults": {"task_module": "duty", "task_function": "work", "task_type": "cron", "max_instances": 100}
+            | again,
             "tasks": tasks,
             "task_groups": [{"group_id": "daily", "tasks": BARS, "schedule": cron(DAILY, True)}],
         }
