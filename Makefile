@@ -77,7 +77,7 @@ chaos: setup ## a week of faults in HOURS=2, on STORAGE=postgres and LAKE=s3 or 
 	@PYTHONPATH=tests $(BIN)/python -m support.chaos --hours $(or $(HOURS),2) --storage $(or $(STORAGE),sqlite) --lake $(or $(LAKE),folder) $(if $(PAUSE),--pause $(PAUSE)) $(if $(SEED),--seed $(SEED))
 
 fuzz: setup ## feed every reader with made-up input, for SECONDS=60 each
-	@PYTHONPATH=tests $(BIN)/python -W ignore -m fuzz.fuzzer --seconds $(or $(SECONDS),60) $(if $(PAUSE),--pause $(PAUSE)) $(if $(SEED),--seed $(SEED))
+	@PYTHONPATH=tests $(BIN)/python -W ignore -m fuzz.fuzzer --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
 
 sbom: setup ## write sbom.json, the bill of materials (CycloneDX) of the lock file
 	@PYTHONPATH=tests $(BIN)/python -m support.sbom
