@@ -182,6 +182,7 @@ def plant(
     (root / "notes").mkdir()
     shutil.copy(Path(__file__).with_name("duty.py"), root / "duty.py")
     folder.write("tasks.yaml", week.tasks())
+    folder.mystocks("check")
     with ExitStack() as stack:
         # Not below the project: Postgres, which is another user, reads it.
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))

@@ -19,7 +19,7 @@ SUPERVISOR = "kept_alive"
 ONCE = "once_on_day"
 BARS = ["daily_data_sync", "calc_technical_indicators"]
 #: Asks a real client, whose upstream may ban it, for one day after another.
-BLOCKS, BLOCKS_CRON = "block_trades", "35 18-20/2 * * *"
+BLOCKS, BLOCKS_CRON = "sync_block_trades", "35 18-20/2 * * *"
 #: The jobs whose tasks do not write down what they did, but rows.
 SYNCS = {"daily", BLOCKS}
 
@@ -122,7 +122,7 @@ class Week:
                 "schedule": cron(BLOCKS_CRON, True),
                 "task_module": "mystocks_dagster.tasks.datasets",
                 "task_function": "sync_dataset",
-                "params": {"dataset": BLOCKS, "start_date": f"{self.sessions[0]:%Y-%m-%d}"},
+                "params": {"dataset": "block_trades", "start_date": f"{self.sessions[0]:%Y-%m-%d}"},
             }
         )
         for task in tasks:
