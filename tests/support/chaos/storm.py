@@ -38,14 +38,20 @@ class Storm:
     _leapt: float = 0
     _open: list[tuple[float, str, Harm]] = field(default_factory=list)
 
-    def blow(self, seconds: float, pause: float) -> None:
-        """Let the week pass in so many seconds, with a fault after each pause of about that length."""
+    def blow(self, seconds: float, pause: float, least: int = 0) -> None:
+        """Let the week pass in so many seconds, with a fault after each pause of about that length.
+
+        Args:
+            seconds: How long it takes.
+            pause: Mean seconds between two faults.
+            least: So many faults happen, also where servers take so long to start that the seconds are over before.
+        """
         starts = sorted({moment for times in self.week.due().values() for moment in times})
         wait_for(lambda: self.plant.up, 170, "the first start")
         begun = time.monotonic()
-        while (passed := time.monotonic() - begun) < seconds:
+        while (passed := time.monotonic() - begun) < seconds or self.total < least:
             self._mend(time.monotonic())
-            self._leap(starts, self.week.begin + (self.week.end - self.week.begin) * (passed / seconds))
+            self._leap(starts, self.week.begin + (self.week.end - self.week.begin) * min(1, passed / seconds))
             # Servers that are never let up would hide what may go wrong once they are.
             if self.plant.up or self.chance.random() < 0.04:
                 self._break()
