@@ -27,6 +27,7 @@ _MOMENTS = {"loaded_at", "updated_at", "known_at", "run_id"}
 #: and a name is known from the first list that was read to the last.
 _OF_THE_WAY = {"indicator_state": {"inputs"}, "stock_names": {"from_day", "until"}}
 _DUE, _RESTARTED = "dagster/mystocks_scheduled_at", "dagster/parent_run_id"
+_MAY_RESTART, _WILL_RESTART = "dagster/max_retries", "dagster/will_retry"
 
 
 @dataclass
@@ -55,17 +56,29 @@ def wait_until_quiet(plant: Plant, week: Week, seconds: float) -> list[str]:
         with _runs(plant.folder) as runs:
             asked = asked_for(runs)
             left = [f"{job} {at}" for job, times in due.items() for at in times if not asked.get((job, at))]
-            return left + [
-                f"{run.job_name} {run.run_id} is {run.status.value}"
-                for run in runs
-                if run.status not in DONE and run.job_name != SUPERVISOR
-            ]
+            left += [f"{run_id} is not started again" for run_id in _to_be_restarted(runs)]
+            unfinished = [run for run in runs if run.status not in DONE and run.job_name != SUPERVISOR]
+            return left + [f"{run.job_name} {run.run_id} is {run.status.value}" for run in unfinished]
 
     try:
         wait_for(lambda: plant.up and not missing(), seconds, "a quiet deployment")
     except AssertionError:
         return missing() or ["the servers are not up"]
     return []
+
+
+def _to_be_restarted(runs: list[dg.DagsterRun]) -> set[str]:
+    """Return the lost runs that are started again, or may be, and are not yet."""
+    replaced = {run.tags.get(_RESTARTED) for run in runs}
+    return {
+        run.run_id
+        for run in runs
+        if run.status == dg.DagsterRunStatus.FAILURE
+        and run.job_name != SUPERVISOR
+        and run.tags.get(_MAY_RESTART) == "1"
+        and run.tags.get(_WILL_RESTART) != "false"
+        and run.run_id not in replaced
+    }
 
 
 def asked_for(runs: list[dg.DagsterRun]) -> dict[tuple[str, datetime], list[dg.DagsterRun]]:
@@ -132,6 +145,9 @@ def _restarts(verdict: Verdict, runs: list[dg.DagsterRun]) -> None:
     counted = Counter(run.parent_run_id for run in runs if run.parent_run_id)
     verdict.check(
         not (many := {key: number for key, number in counted.items() if number > 1}), f"restarted twice: {many}"
+    )
+    verdict.check(
+        not (forgotten := _to_be_restarted(runs)), f"lost runs that were not started again: {sorted(forgotten)}"
     )
     verdict.figures["runs"] = len(runs)
     verdict.figures["lost runs started again"] = len(counted)
