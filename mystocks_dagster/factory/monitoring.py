@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster.dagster_internals import MonitoringDaemon
+from mystocks_dagster.dagster_internals import MonitoringDaemon, WorkerStatus
 
 #: Setting of the instance that limits how long a run may have this status.
 _LIMITS = {
@@ -18,6 +18,8 @@ _LIMITS = {
     dg.DagsterRunStatus.STARTING: "run_monitoring_start_timeout_seconds",
     dg.DagsterRunStatus.CANCELING: "run_monitoring_cancel_timeout_seconds",
 }
+#: A run that is being launched has no process at first.
+_LAUNCH_SECONDS = 10
 
 
 class MonitorDaemon(MonitoringDaemon):
@@ -42,13 +44,26 @@ class MonitorDaemon(MonitoringDaemon):
         yield from super().run_iteration(workspace)
 
     def is_early(self, record: Any, instance: dg.DagsterInstance) -> bool:
-        """Return whether a run still has time to start or to stop."""
+        """Return whether a run still has time to start or to stop; one whose process is gone has none."""
         run = record.dagster_run
         if run.status not in _LIMITS:
             return False
         state, now = (run.run_id, run.status), self._clock()
         self._since[state] = self._since_before.get(state, now)
-        return now - self._since[state] < getattr(instance, _LIMITS[run.status])
+        seconds = now - self._since[state]
+        if seconds >= _LAUNCH_SECONDS and _is_lost(run, instance):
+            return False
+        return seconds < getattr(instance, _LIMITS[run.status])
+
+
+def _is_lost(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
+    """Return whether no process executes a run.
+
+    Otherwise a daemon that is restarted again and again would never end it, and it would keep its place in its lane.
+    """
+    launcher = instance.run_launcher
+    known = launcher.supports_check_run_worker_health
+    return known and launcher.check_run_worker_health(run).status == WorkerStatus.FAILED
 
 
 class _Workspace:

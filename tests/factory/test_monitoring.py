@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from dagster._daemon.daemon import MonitoringDaemon
@@ -80,6 +81,20 @@ def test_a_run_that_takes_too_long_to_start_or_stop_is_ended(
     run_id = plant.run(event)
     before = plant.status(run_id)
     for plant.seconds, expected in ((limit - 1, before), (limit, end)):
+        plant.look(timedelta(seconds=plant.seconds))
+        assert plant.status(run_id) == expected
+
+
+@pytest.mark.parametrize(("event", "end"), [(STARTING, "FAILURE"), (CANCELING, "CANCELED")])
+def test_a_run_whose_process_is_gone_ends_though_the_daemon_is_restarted_again_and_again(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, event: dg.DagsterEventType, end: str
+) -> None:
+    run_id = plant.run(event)
+    before, gone = plant.status(run_id), CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
+    monkeypatch.setattr(DefaultRunLauncher, "check_run_worker_health", lambda *_: gone)
+    monkeypatch.setattr(DefaultRunLauncher, "supports_check_run_worker_health", True)
+    plant.daemon = MonitorDaemon(lambda: plant.seconds, interval_seconds=5)
+    for plant.seconds, expected in ((100, before), (105, before), (110, end)):
         plant.look(timedelta(seconds=plant.seconds))
         assert plant.status(run_id) == expected
 
