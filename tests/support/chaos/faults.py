@@ -105,13 +105,6 @@ def edit_file(plant: Plant, chance: random.Random) -> Harm:
     return Harm("task file edited")
 
 
-def ban_upstream(plant: Plant, chance: random.Random) -> Harm:
-    """Let the upstream refuse requests, as one that has banned us: by a page with a riddle, or without an answer."""
-    kind = chance.choice(["captcha", "drop"])
-    plant.upstream.fault(kind)
-    return Harm(f"upstream bans us ({kind})", chance.uniform(5, 40), plant.upstream.faults.clear)
-
-
 def crash_database(plant: Plant, chance: random.Random) -> Harm | None:
     """Crash the database, and start it again soon, or after most of a minute."""
     if (database := plant.database) is None:
@@ -163,7 +156,6 @@ FAULTS: dict[Fault, int] = {
     set_clock_back: 2,
     break_file: 2,
     edit_file: 1,
-    ban_upstream: 2,
     crash_database: 3,
     slow_store: 3,
 }

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from standin.market import Market
-from standin.server import StandIn
 from support.chaos.database import Database, database
 from support.chaos.store import LAKE, Store, store
 from support.chaos.week import Week
@@ -57,7 +55,6 @@ class Plant:
     Attributes:
         folder: The project.
         world: Its clock and disks.
-        upstream: What the real client of its source asks.
         database: Where its history is; None is SQLite.
         store: Where its lake is; None is a folder.
         zones: Time zones from which each start of the servers takes one.
@@ -66,7 +63,6 @@ class Plant:
 
     folder: Folder
     world: World
-    upstream: StandIn
     chance: random.Random
     zones: tuple[str, ...] = ("Asia/Shanghai",)
     database: Database | None = None
@@ -189,29 +185,16 @@ def plant(
         home.chmod(0o755)
         world = World(home, [root / "data", root / ".dagster", root / "tmp"])
         world.set_clock(week.begin)
-        upstream = stack.enter_context(_upstream(week))
         folder.env = {
             **world.environment,
             "TMPDIR": str(root / "tmp"),
             "MYSTOCKS_SOURCE": "simulated",
             "MYSTOCKS_SIMULATED": f"symbols=20,start={week.begin.replace(day=1):%Y-%m-%d}",
-            "MYSTOCKS_UPSTREAM": upstream.address,
         }
         history = stack.enter_context(database(folder, world)) if storage == "postgres" else None
         objects = stack.enter_context(store()) if lake == "s3" else None
         if objects:
             folder.env |= {**objects.environment, "MYSTOCKS_LAKE": LAKE}
-        made = stack.enter_context(Plant(folder, world, upstream, chance, zones, history, objects))
+        made = stack.enter_context(Plant(folder, world, chance, zones, history, objects))
         yield made
     assert os.getpid() not in {one.pid for one in made.processes()}
-
-
-def _upstream(week: Week) -> StandIn:
-    """Return a server with block trades of each day of the week."""
-    upstream = StandIn(Market.small())
-    reports = upstream.answers.datasets.rows
-    trade = reports["RPT_DATA_BLOCKTRADE"][0]
-    reports["RPT_DATA_BLOCKTRADE"] = [
-        {**trade, "TRADE_DATE": f"{day:%Y-%m-%d} 00:00:00", "BUYER_NAME": f"{day:%d}"} for day in week.sessions
-    ]
-    return upstream

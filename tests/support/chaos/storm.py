@@ -15,7 +15,7 @@ from support.project import wait_for
 #: The longest leap of the clock: an interval that was missed more often than its limit is not made up for.
 LONGEST_LEAP = timedelta(hours=30)
 #: Faults of which the end of one would end the other, or which hide each other.
-_ONE_AT_A_TIME = ({"fill_disk", "break_file", "edit_file"}, {"ban_upstream"}, {"crash_database"}, {"slow_store"})
+_ONE_AT_A_TIME = ({"fill_disk", "break_file", "edit_file"}, {"crash_database"}, {"slow_store"})
 
 
 @dataclass

@@ -16,7 +16,7 @@ import polars as pl
 from deltalake import DeltaTable
 from support.chaos.plant import Plant
 from support.chaos.store import LAKE, Store
-from support.chaos.week import BLOCKS, SUPERVISOR, SYNCS, Week
+from support.chaos.week import SUPERVISOR, Week
 from support.daemon import instance_of
 from support.project import Folder, make_folder, wait_for
 
@@ -49,7 +49,7 @@ class Verdict:
 
 
 def wait_until_quiet(plant: Plant, week: Week, seconds: float) -> list[str]:
-    """Wait until every start was asked for and its runs have ended; return what is still missing or unfinished."""
+    """Wait until every start was asked for, its runs have ended and the supervisor lives; return what is not yet so."""
     due = week.due()
 
     def missing() -> list[str]:
@@ -57,6 +57,8 @@ def wait_until_quiet(plant: Plant, week: Week, seconds: float) -> list[str]:
             asked = asked_for(runs)
             left = [f"{job} {at}" for job, times in due.items() for at in times if not asked.get((job, at))]
             left += [f"{run_id} is not started again" for run_id in _to_be_restarted(runs)]
+            if not any(run.job_name == SUPERVISOR and run.status == dg.DagsterRunStatus.STARTED for run in runs):
+                left.append("the supervisor does not live")
             unfinished = [run for run in runs if run.status not in DONE and run.job_name != SUPERVISOR]
             return left + [f"{run.job_name} {run.run_id} is {run.status.value}" for run in unfinished]
 
@@ -176,7 +178,7 @@ def _work(verdict: Verdict, runs: list[dg.DagsterRun], plant: Plant, instance: d
         last = again.get(of[0].run_id, of[0])
         if last.status != dg.DagsterRunStatus.SUCCESS:
             reasons[_reason(instance, last)] += 1
-        elif job not in SYNCS:
+        elif job != "daily":
             verdict.check(done[of[0].run_id] + done[last.run_id], f"{job} {at} succeeded without its work")
     verdict.figures["starts that failed, and why"] = dict(reasons)
 
@@ -278,7 +280,7 @@ def compare_lakes(plant: Plant, week: Week, root: Path) -> list[str]:
     quiet, stormy = make_folder(root), plant.folder
     shutil.copy(stormy.root / "duty.py", root / "duty.py")
     quiet.write("tasks.yaml", week.tasks())
-    quiet.env = {name: stormy.env[name] for name in ("MYSTOCKS_SOURCE", "MYSTOCKS_SIMULATED", "MYSTOCKS_UPSTREAM")}
+    quiet.env = {name: stormy.env[name] for name in ("MYSTOCKS_SOURCE", "MYSTOCKS_SIMULATED")}
     for day in week.sessions:
         _evening(quiet, day)
     stormy.env = {name: value for name, value in stormy.env.items() if name not in plant.world.environment}
@@ -289,9 +291,8 @@ def compare_lakes(plant: Plant, week: Week, root: Path) -> list[str]:
 
 def _evening(folder: Folder, day: datetime) -> None:
     """Sync what is published in the evening of a day."""
-    for job, clock in (("daily", timedelta(hours=16, minutes=5)), (BLOCKS, timedelta(hours=20, minutes=35))):
-        folder.env["MYSTOCKS_NOW"] = (day + clock).isoformat()
-        folder.mystocks("run", job, timeout=900)
+    folder.env["MYSTOCKS_NOW"] = (day + timedelta(hours=16, minutes=5)).isoformat()
+    folder.mystocks("run", "daily", timeout=900)
 
 
 def _in_folder(folder: Folder) -> set[str]:
@@ -304,6 +305,8 @@ def _tables(places: set[str], store: Store | None = None) -> dict[str, pl.DataFr
     for place in places:
         name = Path(place).name
         frame = pl.DataFrame(DeltaTable(place, storage_options=store.environment if store else None).to_pyarrow_table())
+        if name == "loaded_days":  # a list of the present is noted for the days on which it was read
+            frame = frame.filter(pl.col("table") != "stocks")
         frame = frame.select(sorted(set(frame.columns) - _MOMENTS - _OF_THE_WAY.get(name, set())))
         found[name] = frame.sort(frame.columns)
     assert len(found) == len(places), places

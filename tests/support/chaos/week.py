@@ -18,10 +18,6 @@ INTERVAL_SECONDS = 6 * 3600
 SUPERVISOR = "kept_alive"
 ONCE = "once_on_day"
 BARS = ["daily_data_sync", "calc_technical_indicators"]
-#: Asks a real client, whose upstream may ban it, for one day after another.
-BLOCKS, BLOCKS_CRON = "sync_block_trades", "35 18-20/2 * * *"
-#: The jobs whose tasks do not write down what they did, but rows.
-SYNCS = {"daily", BLOCKS}
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Week:
 
     def due(self) -> dict[str, list[datetime]]:
         """Return each job with the starts that are due."""
-        crons = {**CRONS, "daily": (DAILY, True), BLOCKS: (BLOCKS_CRON, True)}
+        crons = {**CRONS, "daily": (DAILY, True)}
         found = {job: list(self._times(cron, trading)) for job, (cron, trading) in crons.items()}
         step = timedelta(seconds=INTERVAL_SECONDS)
         found[INTERVAL] = [self.begin + step * number for number in range(1, (self.end - self.begin) // step)]
@@ -115,16 +111,6 @@ class Week:
                 "task_function": "calculate_technical_indicators",
             },
         ]
-        tasks.append(
-            {
-                **bars,
-                "task_id": BLOCKS,
-                "schedule": cron(BLOCKS_CRON, True),
-                "task_module": "mystocks_dagster.tasks.datasets",
-                "task_function": "sync_dataset",
-                "params": {"dataset": "block_trades", "start_date": f"{self.sessions[0]:%Y-%m-%d}"},
-            }
-        )
         for task in tasks:
             task.setdefault("auto_restart", True)
         file = {
