@@ -65,8 +65,8 @@ lock: ## write the lock files again, without the name of the registry
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group pyproject.toml:install -o requirements-uv.lock
 
-chaos: setup ## a week of faults in HOURS=2, the same again with SEED=…
-	@PYTHONPATH=tests $(BIN)/python -m support.chaos --hours $(or $(HOURS),2) $(if $(SEED),--seed $(SEED))
+chaos: setup ## a week of faults in HOURS=2, on STORAGE=postgres and LAKE=s3 or SQLite and a folder; the same again with SEED=…
+	@PYTHONPATH=tests $(BIN)/python -m support.chaos --hours $(or $(HOURS),2) --storage $(or $(STORAGE),sqlite) --lake $(or $(LAKE),folder) $(if $(PAUSE),--pause $(PAUSE)) $(if $(SEED),--seed $(SEED))
 
 fuzz: setup ## feed every reader with made-up input, for SECONDS=60 each
 	@PYTHONPATH=tests $(BIN)/python -W ignore -m fuzz.fuzzer --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster._daemon.auto_run_reexecution.auto_run_reexecution import retry_run, should_retry
     from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
-    from dagster._daemon.daemon import SpanMarker
+    from dagster._daemon.daemon import MonitoringDaemon, SpanMarker
     from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
     from dagster._grpc.types import ExecuteRunArgs
     from dagster._serdes import ConfigurableClass, ConfigurableClassData
@@ -217,6 +217,7 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "EventLogConsumerDaemon": "the base class of our daemon for lost runs (decision 21)",
     },
     "dagster._daemon.daemon": {
+        "MonitoringDaemon": "the base class of our daemon for runs that do not start or stop in time (decision 21)",
         "SpanMarker": "the end of one look of a daemon, after which it may wait (decision 62)",
     },
     "dagster._daemon.run_coordinator.queued_run_coordinator_daemon": {

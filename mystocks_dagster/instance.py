@@ -97,8 +97,8 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
                 "or move it away: then what it held is lost, and the project begins a new one."
             ) from error
         raise InstanceError(
-            f"{settings.dagster_home}: Dagster's storage cannot be opened: {error}. If an older version made this "
-            "project, run: mystocks upgrade"
+            f"{settings.dagster_home}: Dagster's storage cannot be opened: {str(error).rstrip('.')}. If an older "
+            "version made this project, run: mystocks upgrade"
         ) from error
 
 

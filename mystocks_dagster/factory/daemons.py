@@ -1,4 +1,4 @@
-"""Replacement of two of Dagster's daemons by subclasses.
+"""Replacement of three of Dagster's daemons by subclasses.
 
 Dagster has no setting for that; see docs/decisions/0021.
 """
@@ -17,10 +17,16 @@ def use_own_daemons() -> None:
 
 
 def _replace(controller: ModuleType) -> None:
+    from mystocks_dagster.factory.monitoring import MonitorDaemon
     from mystocks_dagster.factory.restarting import RestartDaemon
     from mystocks_dagster.factory.run_queue import QueueDaemon
 
-    for name, own in {"QueuedRunCoordinatorDaemon": QueueDaemon, "EventLogConsumerDaemon": RestartDaemon}.items():
+    replacements = {
+        "QueuedRunCoordinatorDaemon": QueueDaemon,
+        "EventLogConsumerDaemon": RestartDaemon,
+        "MonitoringDaemon": MonitorDaemon,
+    }
+    for name, own in replacements.items():
         if not hasattr(controller, name):
             raise RuntimeError(f"This release of Dagster has no {name}; install the release that pyproject.toml names.")
         setattr(controller, name, own)

@@ -79,7 +79,7 @@ class HostLimiter:
     def ban_notice(self, host: str) -> str | None:
         """Return why and until when no requests are sent to a host, or None. This sends no request."""
         state = _parse(self._notes.read(rule_of(host).name))
-        return self._ban_notice(host, state) if state.closed_until > time.time() else None
+        return self._ban_notice(host, state) if _is_closed(state, rule_of(host)) else None
 
     def sent_today(self, host: str) -> int:
         """Return the number of requests that all processes sent today (Shanghai) under the host's rule."""
@@ -97,7 +97,7 @@ class HostLimiter:
         rule = rule_of(host)
         with self._notes.held(rule.name) as note:
             state = _parse(note.read())
-            if state.closed_until > time.time():
+            if _is_closed(state, rule):
                 raise SourceUnavailable(self._ban_notice(host, state))
             turn = Turn(host, rule, state, gaps=self.gaps)
             turn.begin()
@@ -114,6 +114,11 @@ class HostLimiter:
             f"No requests to {host} until {until:%Y-%m-%d %H:%M} (Shanghai): {state.reason} "
             f"Wait, or use another source; to try at once, {self._notes.removal(rule_of(host).name)}."
         )
+
+
+def _is_closed(state: _State, rule: HostRule) -> bool:
+    """Return whether a host's ban lasts; one far in the future was noted by a clock that was wrong."""
+    return 0 < state.closed_until - time.time() < 2 * rule.ban
 
 
 def _today() -> str:

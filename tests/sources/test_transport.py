@@ -135,6 +135,19 @@ def test_the_pause_ends(settings: Settings, standin: StandIn) -> None:
         assert requests.get(LIST).json()["rc"] == 0
 
 
+def test_a_ban_of_a_day_when_the_clock_was_wrong_is_over(
+    settings: Settings, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin.fault("drop", times=1)
+    right = time.time
+    with monkeypatch.context() as wrong, installed(settings, HASTE):
+        wrong.setattr(time, "time", lambda: right() + 365 * 86400)
+        with pytest.raises(SourceUnavailable):
+            requests.get(LIST)
+    with installed(settings, HASTE):
+        assert requests.get(LIST).json()["rc"] == 0
+
+
 def test_a_later_page_without_data_is_no_ban(settings: Settings, standin: StandIn) -> None:
     standin.fault("null", page=2)
     with installed(settings, HASTE):

@@ -25,6 +25,8 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=int(time.time()) % 10_000)
     options.add_argument("--days", type=int, default=7)
     options.add_argument("--pause", type=float, default=4, help="seconds between two faults")
+    options.add_argument("--storage", choices=["sqlite", "postgres"], default="sqlite", help="where the history is")
+    options.add_argument("--lake", choices=["folder", "s3"], default="folder", help="where the tables are")
     options.add_argument("--keep", type=Path, help="a folder for the project, which is kept")
     chosen = options.parse_args()
     if compiler() is None:
@@ -33,7 +35,7 @@ def main() -> int:
     print(f"seed {chosen.seed}, {chosen.days} days in {chosen.hours} hours, a fault every {chosen.pause} s", flush=True)
     held: Any = nullcontext(chosen.keep) if chosen.keep else tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     with held as folder:
-        verdict = run(Path(folder), chosen.hours * 3600, chosen.days, chosen.seed, chosen.pause)
+        verdict = run(Path(folder), chosen)
     for name, figure in verdict.figures.items():
         print(f"{name}: {figure}")
     for fault in verdict.faults:
@@ -42,17 +44,17 @@ def main() -> int:
     return 1 if verdict.faults else 0
 
 
-def run(folder: Path, seconds: float, days: int, seed: int, pause: float) -> Verdict:
-    """Run a week of so many days under faults in that time, and judge it."""
-    week, chance = Week.first(days), random.Random(seed)
-    with plant(folder / "stormy", week, chance, zones=ZONES) as stormy:
+def run(folder: Path, chosen: argparse.Namespace) -> Verdict:
+    """Run a week under faults, and judge it."""
+    week, chance = Week.first(chosen.days), random.Random(chosen.seed)
+    with plant(folder / "stormy", week, chance, zones=ZONES, storage=chosen.storage, lake=chosen.lake) as stormy:
         storm = Storm(stormy, week, chance, lambda line: print(line, flush=True))
-        storm.blow(seconds, pause)
+        storm.blow(chosen.hours * 3600, chosen.pause)
         left = wait_until_quiet(stormy, week, 600)
         verdict = judge(stormy, week)
         verdict.faults += [f"not quiet after ten minutes: {left[:10]} ({len(left)})"] if left else []
-    print(f"before the tables are compared: {verdict.faults or 'all is true'}", flush=True)
-    verdict.faults += compare_lakes(stormy.folder, week, folder / "quiet")
+        print(f"before the tables are compared: {verdict.faults or 'all is true'}", flush=True)
+        verdict.faults += compare_lakes(stormy, week, folder / "quiet")
     verdict.figures = {
         "faults": storm.total,
         **dict(storm.count),

@@ -105,6 +105,27 @@ def edit_file(plant: Plant, chance: random.Random) -> Harm:
     return Harm("task file edited")
 
 
+def crash_database(plant: Plant, chance: random.Random) -> Harm | None:
+    """Crash the database, and start it again soon, or after most of a minute."""
+    if (database := plant.database) is None:
+        return None
+    database.crash()
+    return Harm("database crashed", chance.choice([0, chance.uniform(0, 5), chance.uniform(10, 60)]), database.start)
+
+
+def slow_store(plant: Plant, chance: random.Random) -> Harm | None:
+    """Let each piece of an object store's answer take its time, or close every connection."""
+    if (store := plant.store) is None:
+        return None
+    store.seconds, store.dead = chance.uniform(0.1, 1), chance.random() < 0.4
+
+    def recover() -> None:
+        store.seconds, store.dead = 0, False
+
+    what = "gone" if store.dead else f"slow by {store.seconds:.1f} s"
+    return Harm(f"object store {what}", chance.uniform(3, 40), recover)
+
+
 def _write(plant: Plant, text: str) -> None:
     (plant.folder.root / "tasks.yaml").write_text(text, encoding="utf-8")
 
@@ -135,4 +156,6 @@ FAULTS: dict[Fault, int] = {
     set_clock_back: 2,
     break_file: 2,
     edit_file: 1,
+    crash_database: 3,
+    slow_store: 3,
 }

@@ -6,14 +6,17 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from support.chaos.database import Database, database
+from support.chaos.store import LAKE, Store, store
 from support.chaos.week import Week
 from support.chaos.world import World
 from support.processes import stop_and_kill
@@ -52,6 +55,8 @@ class Plant:
     Attributes:
         folder: The project.
         world: Its clock and disks.
+        database: Where its history is; None is SQLite.
+        store: Where its lake is; None is a folder.
         zones: Time zones from which each start of the servers takes one.
         restarts: How often `mystocks ui` was started.
     """
@@ -60,6 +65,8 @@ class Plant:
     world: World
     chance: random.Random
     zones: tuple[str, ...] = ("Asia/Shanghai",)
+    database: Database | None = None
+    store: Store | None = None
     restarts: int = 0
     samples: list[Sample] = field(default_factory=list)
     _power: threading.Event = field(default_factory=threading.Event)
@@ -157,7 +164,13 @@ class Plant:
 
 @contextmanager
 def plant(
-    root: Path, week: Week, chance: random.Random, env: dict[str, str] | None = None, zones: tuple[str, ...] = ()
+    root: Path,
+    week: Week,
+    chance: random.Random,
+    *,
+    zones: tuple[str, ...],
+    storage: str = "sqlite",
+    lake: str = "folder",
 ) -> Iterator[Plant]:
     """Make the deployment of a week, at the week's first moment; at the end nothing of it is left running."""
     folder = make_folder(root)
@@ -165,15 +178,23 @@ def plant(
     (root / "notes").mkdir()
     shutil.copy(Path(__file__).with_name("duty.py"), root / "duty.py")
     folder.write("tasks.yaml", week.tasks())
-    world = World(root / "world", [root / "data", root / ".dagster", root / "tmp"])
-    world.set_clock(week.begin)
-    folder.env = {
-        **world.environment,
-        "TMPDIR": str(root / "tmp"),
-        "MYSTOCKS_SOURCE": "simulated",
-        "MYSTOCKS_SIMULATED": f"symbols=20,start={week.begin.replace(day=1):%Y-%m-%d}",
-        **(env or {}),
-    }
-    with Plant(folder, world, chance, zones or ("Asia/Shanghai",)) as made:
+    folder.mystocks("check")
+    with ExitStack() as stack:
+        # Not below the project: Postgres, which is another user, reads it.
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+        home.chmod(0o755)
+        world = World(home, [root / "data", root / ".dagster", root / "tmp"])
+        world.set_clock(week.begin)
+        folder.env = {
+            **world.environment,
+            "TMPDIR": str(root / "tmp"),
+            "MYSTOCKS_SOURCE": "simulated",
+            "MYSTOCKS_SIMULATED": f"symbols=20,start={week.begin.replace(day=1):%Y-%m-%d}",
+        }
+        history = stack.enter_context(database(folder, world)) if storage == "postgres" else None
+        objects = stack.enter_context(store()) if lake == "s3" else None
+        if objects:
+            folder.env |= {**objects.environment, "MYSTOCKS_LAKE": LAKE}
+        made = stack.enter_context(Plant(folder, world, chance, zones, history, objects))
         yield made
     assert os.getpid() not in {one.pid for one in made.processes()}

@@ -14,6 +14,8 @@ from support.project import wait_for
 
 #: The longest leap of the clock: an interval that was missed more often than its limit is not made up for.
 LONGEST_LEAP = timedelta(hours=30)
+#: Faults of which the end of one would end the other, or which hide each other.
+_ONE_AT_A_TIME = ({"fill_disk", "break_file", "edit_file"}, {"crash_database"}, {"slow_store"})
 
 
 @dataclass
@@ -34,16 +36,22 @@ class Storm:
     count: Counter[str] = field(default_factory=Counter)
     leaps: int = 0
     _leapt: float = 0
-    _open: list[tuple[float, Harm]] = field(default_factory=list)
+    _open: list[tuple[float, str, Harm]] = field(default_factory=list)
 
-    def blow(self, seconds: float, pause: float) -> None:
-        """Let the week pass in so many seconds, with a fault after each pause of about that length."""
+    def blow(self, seconds: float, pause: float, least: int = 0) -> None:
+        """Let the week pass in so many seconds, with a fault after each pause of about that length.
+
+        Args:
+            seconds: How long it takes.
+            pause: Mean seconds between two faults.
+            least: So many faults happen, also where servers take so long to start that the seconds are over before.
+        """
         starts = sorted({moment for times in self.week.due().values() for moment in times})
         wait_for(lambda: self.plant.up, 170, "the first start")
         begun = time.monotonic()
-        while (passed := time.monotonic() - begun) < seconds:
+        while (passed := time.monotonic() - begun) < seconds or self.total < least:
             self._mend(time.monotonic())
-            self._leap(starts, self.week.begin + (self.week.end - self.week.begin) * (passed / seconds))
+            self._leap(starts, self.week.begin + (self.week.end - self.week.begin) * min(1, passed / seconds))
             # Servers that are never let up would hide what may go wrong once they are.
             if self.plant.up or self.chance.random() < 0.04:
                 self._break()
@@ -78,20 +86,19 @@ class Storm:
     def _break(self) -> None:
         fault = self.chance.choices(list(FAULTS), list(FAULTS.values()))[0]
         name = fault.__name__
-        if any(harm.what.startswith(("disk", "task file")) for _, harm in self._open) and name in (
-            "fill_disk",
-            "break_file",
-            "edit_file",
-        ):
+        if any(name in together and other in together for other in self._lasting() for together in _ONE_AT_A_TIME):
             return
         harm = fault(self.plant, self.chance)
         if harm is None:
             return
         self.count[name] += 1
-        self._open.append((time.monotonic() + harm.seconds, harm))
+        self._open.append((time.monotonic() + harm.seconds, name, harm))
         self.say(f"{self.plant.world.now():%a %H:%M:%S} {harm.what} for {harm.seconds:.1f} s")
+
+    def _lasting(self) -> set[str]:
+        return {name for _, name, _ in self._open}
 
     def _mend(self, until: float) -> None:
         for entry in [entry for entry in self._open if entry[0] <= until]:
             self._open.remove(entry)
-            entry[1].mend()
+            entry[2].mend()

@@ -1,6 +1,7 @@
 """What must be true after a week, however bad it was; each sentence that is not true is a fault of the product."""
 
 import json
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -14,6 +15,7 @@ import dagster as dg
 import polars as pl
 from deltalake import DeltaTable
 from support.chaos.plant import Plant
+from support.chaos.store import LAKE, Store
 from support.chaos.week import SUPERVISOR, Week
 from support.daemon import instance_of
 from support.project import Folder, make_folder, wait_for
@@ -25,6 +27,7 @@ _MOMENTS = {"loaded_at", "updated_at", "known_at", "run_id"}
 #: and a name is known from the first list that was read to the last.
 _OF_THE_WAY = {"indicator_state": {"inputs"}, "stock_names": {"from_day", "until"}}
 _DUE, _RESTARTED = "dagster/mystocks_scheduled_at", "dagster/parent_run_id"
+_MAY_RESTART, _WILL_RESTART = "dagster/max_retries", "dagster/will_retry"
 
 
 @dataclass
@@ -46,24 +49,38 @@ class Verdict:
 
 
 def wait_until_quiet(plant: Plant, week: Week, seconds: float) -> list[str]:
-    """Wait until every start was asked for and its runs have ended; return what is still missing or unfinished."""
+    """Wait until every start was asked for, its runs have ended and the supervisor lives; return what is not yet so."""
     due = week.due()
 
     def missing() -> list[str]:
         with _runs(plant.folder) as runs:
             asked = asked_for(runs)
             left = [f"{job} {at}" for job, times in due.items() for at in times if not asked.get((job, at))]
-            return left + [
-                f"{run.job_name} {run.run_id} is {run.status.value}"
-                for run in runs
-                if run.status not in DONE and run.job_name != SUPERVISOR
-            ]
+            left += [f"{run_id} is not started again" for run_id in _to_be_restarted(runs)]
+            if not any(run.job_name == SUPERVISOR and run.status == dg.DagsterRunStatus.STARTED for run in runs):
+                left.append("the supervisor does not live")
+            unfinished = [run for run in runs if run.status not in DONE and run.job_name != SUPERVISOR]
+            return left + [f"{run.job_name} {run.run_id} is {run.status.value}" for run in unfinished]
 
     try:
         wait_for(lambda: plant.up and not missing(), seconds, "a quiet deployment")
     except AssertionError:
         return missing() or ["the servers are not up"]
     return []
+
+
+def _to_be_restarted(runs: list[dg.DagsterRun]) -> set[str]:
+    """Return the lost runs that are started again, or may be, and are not yet."""
+    replaced = {run.tags.get(_RESTARTED) for run in runs}
+    return {
+        run.run_id
+        for run in runs
+        if run.status == dg.DagsterRunStatus.FAILURE
+        and run.job_name != SUPERVISOR
+        and run.tags.get(_MAY_RESTART) == "1"
+        and run.tags.get(_WILL_RESTART) != "false"
+        and run.run_id not in replaced
+    }
 
 
 def asked_for(runs: list[dg.DagsterRun]) -> dict[tuple[str, datetime], list[dg.DagsterRun]]:
@@ -104,6 +121,7 @@ def judge(plant: Plant, week: Week) -> Verdict:
             "the supervisor does not live, or more than one does",
         )
         _slots(verdict, instance)
+        _work(verdict, runs, plant, instance)
     _notes(verdict, plant.folder)
     _statistics(verdict, plant.folder)
     _processes(verdict, plant)
@@ -130,6 +148,9 @@ def _restarts(verdict: Verdict, runs: list[dg.DagsterRun]) -> None:
     verdict.check(
         not (many := {key: number for key, number in counted.items() if number > 1}), f"restarted twice: {many}"
     )
+    verdict.check(
+        not (forgotten := _to_be_restarted(runs)), f"lost runs that were not started again: {sorted(forgotten)}"
+    )
     verdict.figures["runs"] = len(runs)
     verdict.figures["lost runs started again"] = len(counted)
     verdict.figures["runs that failed"] = sum(run.status == dg.DagsterRunStatus.FAILURE for run in runs)
@@ -145,12 +166,46 @@ def _slots(verdict: Verdict, instance: dg.DagsterInstance) -> None:
     verdict.check(not taken, f"slots of pools that are taken though nothing runs: {taken}")
 
 
+def _work(verdict: Verdict, runs: list[dg.DagsterRun], plant: Plant, instance: dg.DagsterInstance) -> None:
+    """Each start did its work once, unless a fault hit each of its attempts; nothing is told as done that was not."""
+    done = Counter(line["run"] for line in _lines(plant.folder) if line["what"] == "done")
+    again = {run.parent_run_id: run for run in runs if run.parent_run_id}
+    attempts = {run.run_id: 1 + _count(instance, run, dg.DagsterEventType.STEP_RESTARTED) for run in runs}
+    many = {run_id: number for run_id, number in done.items() if number > attempts[run_id]}
+    verdict.check(not many, f"runs that did their work more often than they tried to: {many}")
+    reasons: Counter[str] = Counter()
+    for (job, at), of in asked_for(runs).items():
+        last = again.get(of[0].run_id, of[0])
+        if last.status != dg.DagsterRunStatus.SUCCESS:
+            reasons[_reason(instance, last)] += 1
+        elif job != "daily":
+            verdict.check(done[of[0].run_id] + done[last.run_id], f"{job} {at} succeeded without its work")
+    verdict.figures["starts that failed, and why"] = dict(reasons)
+
+
+def _count(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> int:
+    return len(instance.all_logs(run.run_id, of_type=kind))
+
+
+def _reason(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Return why a run failed, in its own words, without what differs from run to run."""
+    kinds = {dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE}
+    events = [entry.get_dagster_event() for entry in instance.all_logs(run.run_id, of_type=kinds)]
+    steps = [event.step_failure_data.error_display_string for event in events if event.is_step_failure]
+    text = (steps or [event.message or "" for event in events] or [run.status.value])[-1]
+    return re.sub(r"[0-9a-f-]{8,}|\d+", "…", " ".join(text.split()))[:160]
+
+
 def _notes(verdict: Verdict, folder: Folder) -> None:
-    """Tasks never worked side by side, and each succeeded run did its work."""
-    for path in (folder.root / "notes").glob("*.jsonl"):
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        beside = [line for line in lines if line["what"] == "not alone"]
-        verdict.check(not beside, f"{path.stem} worked beside another one {len(beside)} times: {beside[:3]}")
+    """Tasks never worked side by side."""
+    beside = [line for line in _lines(folder) if line["what"] == "not alone"]
+    verdict.check(not beside, f"tasks worked beside another one {len(beside)} times: {beside[:3]}")
+
+
+def _lines(folder: Folder) -> list[dict[str, Any]]:
+    """Return what the tasks wrote down."""
+    notes = sorted((folder.root / "notes").glob("*.jsonl"))
+    return [json.loads(line) for path in notes for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _statistics(verdict: Verdict, folder: Folder) -> None:
@@ -190,6 +245,9 @@ def _processes(verdict: Verdict, plant: Plant) -> None:
         wait_for(lambda: not left(), 30, "the end of all processes")
     except AssertionError:
         verdict.faults.append(f"processes that outlive the servers: {left()}")
+    if plant.database:
+        open_still = plant.database.connections()
+        verdict.check(not open_still, f"connections to the database that nobody uses: {open_still}")
 
 
 def _growth(verdict: Verdict, plant: Plant) -> None:
@@ -213,31 +271,45 @@ def _growth(verdict: Verdict, plant: Plant) -> None:
                 )
 
 
-def compare_lakes(stormy: Folder, week: Week, root: Path) -> list[str]:
+def compare_lakes(plant: Plant, week: Week, root: Path) -> list[str]:
     """Let the week pass quietly in another project below `root`, and return in which tables the lakes differ.
 
     The stormy project, whose servers have ended, syncs once more, as on the next evening: what failed on the last one
     is complete then.
     """
-    quiet = make_folder(root)
+    quiet, stormy = make_folder(root), plant.folder
     shutil.copy(stormy.root / "duty.py", root / "duty.py")
     quiet.write("tasks.yaml", week.tasks())
-    quiet.env = {name: value for name, value in stormy.env.items() if name.startswith("MYSTOCKS_")}
+    quiet.env = {name: stormy.env[name] for name in ("MYSTOCKS_SOURCE", "MYSTOCKS_SIMULATED")}
     for day in week.sessions:
-        quiet.env["MYSTOCKS_NOW"] = (day + timedelta(hours=16, minutes=5)).isoformat()
-        quiet.mystocks("run", "daily", timeout=900)
-    stormy.env = dict(quiet.env)
-    stormy.mystocks("run", "daily", timeout=900)
-    return list(differences(tables(stormy), tables(quiet)))
+        _evening(quiet, day)
+    stormy.env = {name: value for name, value in stormy.env.items() if name not in plant.world.environment}
+    _evening(stormy, week.sessions[-1])
+    there = {f"{LAKE}/{name}" for name in plant.store.tables()} if plant.store else _in_folder(stormy)
+    return list(differences(_tables(there, plant.store), _tables(_in_folder(quiet))))
 
 
-def tables(folder: Folder) -> dict[str, pl.DataFrame]:
-    """Return the tables of the lake by name, sorted, without the columns that tell how and when a row came about."""
+def _evening(folder: Folder, day: datetime) -> None:
+    """Sync what is published in the evening of a day."""
+    folder.env["MYSTOCKS_NOW"] = (day + timedelta(hours=16, minutes=5)).isoformat()
+    folder.mystocks("run", "daily", timeout=900)
+
+
+def _in_folder(folder: Folder) -> set[str]:
+    return {str(log.parent) for log in (folder.root / "data").rglob("_delta_log")}
+
+
+def _tables(places: set[str], store: Store | None = None) -> dict[str, pl.DataFrame]:
+    """Return tables by name, sorted, without the columns that tell how and when a row came about."""
     found = {}
-    for log in sorted((folder.root / "data").rglob("_delta_log")):
-        frame = pl.DataFrame(DeltaTable(str(log.parent)).to_pyarrow_table())
-        frame = frame.select(sorted(set(frame.columns) - _MOMENTS - _OF_THE_WAY.get(log.parent.name, set())))
-        found[str(log.parent.relative_to(folder.root / "data"))] = frame.sort(frame.columns)
+    for place in places:
+        name = Path(place).name
+        frame = pl.DataFrame(DeltaTable(place, storage_options=store.environment if store else None).to_pyarrow_table())
+        if name == "loaded_days":  # a list of the present is noted for the days on which it was read
+            frame = frame.filter(pl.col("table") != "stocks")
+        frame = frame.select(sorted(set(frame.columns) - _MOMENTS - _OF_THE_WAY.get(name, set())))
+        found[name] = frame.sort(frame.columns)
+    assert len(found) == len(places), places
     return found
 
 

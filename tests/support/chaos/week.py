@@ -89,12 +89,13 @@ class Week:
             {"task_id": f"{ONCE}_{number}", "schedule": {"schedule_type": "once", "start_time": at.isoformat(), **long}}
             for number, at in enumerate(self._once())
         ]
+        again = {"retry_count": 2, "retry_delay": 1}
         bars = {"task_type": "data_sync", "retry_count": 2, "retry_delay": 3}
         tasks: list[dict[str, Any]] = [
             *({"task_id": name, "schedule": cron(*of), "task_function": "work_alone"} for name, of in CRONS.items()),
             {"task_id": INTERVAL, "schedule": interval},
             *once,
-            {"task_id": SUPERVISOR, "task_type": "supervisor", "task_function": "watch"},
+            {"task_id": SUPERVISOR, "task_type": "supervisor", "task_function": "watch", "retry_count": 0},
             {
                 **bars,
                 "task_id": BARS[0],
@@ -116,7 +117,8 @@ class Week:
             "version": "1.0",
             "task_packages": ["duty"],
             # Every start counts: none is left out because the one before still runs.
-            "defaults": {"task_module": "duty", "task_function": "work", "task_type": "cron", "max_instances": 100},
+            "defaults": {"task_module": "duty", "task_function": "work", "task_type": "cron", "max_instances": 100}
+            | again,
             "tasks": tasks,
             "task_groups": [{"group_id": "daily", "tasks": BARS, "schedule": cron(DAILY, True)}],
         }
