@@ -6,7 +6,7 @@ import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, escape, print_json
+from mystocks_dagster.cli.printing import console, escape, print_json, translate
 
 
 def register(app: typer.Typer) -> None:
@@ -51,11 +51,11 @@ def _print(known: Any, state: Any, refreshed: Any) -> None:
     if refreshed:
         console.print(f"[{'red' if _is_failure(refreshed) else 'green'}]{escape(refreshed.message)}[/]")
     for part in known.parts:
-        console.print(f"{part.until}  {escape(str(part))}")
+        console.print(f"{part.until}  {escape(translate(str(part)))}")
     colour = {"ok": "green", "warning": "yellow", "error": "red"}[state.level]
-    console.print(f"[{colour}]{state.level}[/]: {escape(state.detail)}")
+    console.print(f"[{colour}]{translate(state.level)}[/]: {escape(translate(state.detail))}")
     if state.remedy:
-        console.print(f"[yellow]→ {escape(state.remedy)}[/]")
+        console.print(f"[yellow]→ {escape(translate(state.remedy))}[/]")
 
 
 def _json(known: Any, state: Any, refreshed: Any) -> dict[str, Any]:

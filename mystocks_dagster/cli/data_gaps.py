@@ -9,7 +9,7 @@ from rich.text import Text
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.days import day_option
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, escape, print_json, print_table
+from mystocks_dagster.cli.printing import console, escape, language, print_json, print_table
 
 _COLOURS = {"missing": "red", "partial": "yellow", "quarantined": "yellow", "not_published": "cyan"}
 
@@ -67,4 +67,5 @@ def _print_gaps(report: Any) -> None:
 
 def days_text(first: Any, last: Any) -> str:
     """Return a stretch of days as text."""
-    return f"{first}" if first == last else f"{first} to {last}"
+    joint = "至" if language() == "zh" else "to"
+    return f"{first}" if first == last else f"{first} {joint} {last}"
