@@ -71,8 +71,8 @@ def translate(text: str) -> str:
 
 def _in_its_style(text: str) -> str:
     """Translate a printed text; one style around all of it is no part of a value at its beginning or end."""
-    styled = _STYLED.fullmatch(text)
-    return f"{styled[1]}{translate(styled[2])}[/]" if styled else translate(text)
+    translated, styled = translate(text), _STYLED.fullmatch(text)
+    return f"{styled[1]}{translate(styled[2])}[/]" if styled and translated == text else translated
 
 
 def _in_demo() -> bool:

@@ -210,4 +210,5 @@ def test_a_text_in_colour_that_ends_with_a_value_is_in_chinese(
     monkeypatch.setenv("MYSTOCKS_LANG", "zh")
     console.print("[dim]the project's files from /home/我的 项目[/]")
     console.print("[green]daily_job[/] [dim]x[/]")
-    assert capsys.readouterr().out == "/home/我的 项目 中的项目文件\ndaily_job x\n"
+    console.print("[dim]more: mystocks logs daily_job[/]")
+    assert capsys.readouterr().out == "/home/我的 项目 中的项目文件\ndaily_job x\n详情：mystocks logs daily_job\n"
