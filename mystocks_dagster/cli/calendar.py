@@ -53,7 +53,7 @@ def _print(known: Any, state: Any, refreshed: Any) -> None:
     for part in known.parts:
         console.print(f"{part.until}  {escape(translate(str(part)))}")
     colour = {"ok": "green", "warning": "yellow", "error": "red"}[state.level]
-    console.print(f"[{colour}]{state.level}[/]: {escape(state.detail)}")
+    console.print(f"[{colour}]{translate(state.level)}[/]: {escape(translate(state.detail))}")
     if state.remedy:
         console.print(f"[yellow]→ {escape(translate(state.remedy))}[/]")
 

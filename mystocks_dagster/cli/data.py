@@ -31,6 +31,9 @@ At = Annotated[
     ),
 ]
 
+#: Seconds after which a query is stopped by default: half an hour.
+_MOST_SECONDS = 1800
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Inspect the lake (tables, newest rows, SQL), restore a table's earlier version, migrate an older lake.",
@@ -121,13 +124,23 @@ def query(
     sql: Annotated[str, typer.Argument(help="A DuckDB SELECT; every table of the lake is a view.")],
     as_of: AsOf = None,
     at: At = "",
+    timeout: Annotated[
+        int, typer.Option(min=0, max=MANY, help="Stop the query after so many seconds; 0 is no limit.")
+    ] = _MOST_SECONDS,
+    memory: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=MANY, help="Memory in GB that the query may use; by default most of what is free."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Query the lake with SQL.
+    """Query the lake with SQL; Ctrl-C stops the query at once.
 
     Example: mystocks data query "SELECT symbol, count(*) AS days FROM daily_bars GROUP BY symbol"
     """
-    _show(_lake_at(at).query(sql, as_of=as_of), json=json)
+    from mystocks_dagster.lake.owner_query import query_as_owner
+
+    most = round(memory * 1e9) if memory else None
+    _show(query_as_owner(_lake_at(at), sql, as_of=as_of, seconds=timeout or None, memory=most), json=json)
 
 
 @app.command()

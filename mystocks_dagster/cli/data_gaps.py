@@ -67,4 +67,5 @@ def _print_gaps(report: Any) -> None:
 
 def days_text(first: Any, last: Any) -> str:
     """Return a stretch of days as text."""
-    return f"{first}" if first == last else f"{first} {'至' if language() == 'zh' else 'to'} {last}"
+    joint = "至" if language() == "zh" else "to"
+    return f"{first}" if first == last else f"{first} {joint} {last}"

@@ -7,7 +7,7 @@ import typer
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import TaskOrGroup
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, print_json
+from mystocks_dagster.cli.printing import console, print_json, translate
 
 #: Command, position of the switch (None: as the task file says), help.
 _COMMANDS = (
@@ -38,13 +38,13 @@ def _turn(name: str, on: bool | None, *, json: bool) -> None:
     if json:
         print_json(switch.to_json())
         return
-    colour = "green" if switch.on else "yellow"
-    text = f"{name} is [{colour}]{'on' if switch.on else 'off'}[/]"
+    said = translate(f"{name} is on" if switch.on else f"{name} is off")
+    text = f"[{'green' if switch.on else 'yellow'}]{said}[/]"
     if on is None:
-        text += ", as the task file says"
+        text += translate(", as the task file says")
     elif switch.on != switch.declared:
         declared = "on" if switch.declared else "off"
-        text += f"; the task file says {declared}, which applies again after: mystocks reset {name}"
+        text += translate(f"; the task file says {declared}, which applies again after: mystocks reset {name}")
     console.print(text)
     if switch.on and not project.daemon_alive:
         console.print("The daemon is not running; schedules fire only while `mystocks ui` runs.")

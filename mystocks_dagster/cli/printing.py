@@ -56,6 +56,8 @@ _CHECK_MARK, _CHECK_NAME = 8, 17
 _WORD = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.]+(?: [+-][0-9]{4})?|[!-~]+")
 #: Commands that a message names, which use the lake.
 _COMMAND = re.compile(r"\bmystocks (?=(run|backfill|data|backtest|screen|chart|search|strategies|stats|history)\b)")
+#: A text with one style around all of it.
+_STYLED = re.compile(r"(\[[a-z ]+\])((?:(?!\[/\]).)*)\[/\]", re.DOTALL)
 _NUMBER = re.compile(r"-?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?|nan|-?inf")
 
 
@@ -66,6 +68,12 @@ def translate(text: str) -> str:
     """
     translated = catalogue.translate(text, language())
     return _COMMAND.sub("mystocks --demo ", translated) if _COMMAND.search(translated) and _in_demo() else translated
+
+
+def _in_its_style(text: str) -> str:
+    """Translate a printed text; one style around all of it is no part of a value at its beginning or end."""
+    translated, styled = translate(text), _STYLED.fullmatch(text)
+    return f"{styled[1]}{translate(styled[2])}[/]" if styled and translated == text else translated
 
 
 def _in_demo() -> bool:
@@ -106,7 +114,7 @@ class Output(Console):
             SettingsError: It cannot be written, for example into a file on a full disk.
         """
         if options.get("markup", True):
-            objects = tuple(translate(item) if isinstance(item, str) else item for item in objects)
+            objects = tuple(_in_its_style(item) if isinstance(item, str) else item for item in objects)
         try:
             super().print(*objects, **options)
         except OSError as error:

@@ -54,6 +54,8 @@ def _table_faults(spec: DatasetFile) -> Iterator[Fault]:
     for index, column in enumerate(spec.key):
         if column not in spec.columns:
             yield Fault(("key", index), f"there is no column {column!r}", suggest(column, spec.columns))
+        elif column in spec.key[:index]:
+            yield Fault(("key", index), f"{column} is in the key twice", "Name it once.")
         elif spec.columns[column].optional:
             yield Fault(
                 ("columns", column, "optional"), f"{column} is part of the key, which is never unknown", "Remove it."

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 #: Event types by their stored names.
 STEP_START, STEP_RESTARTED = "STEP_START", "STEP_RESTARTED"
+#: Dagster's error of a step whose last attempt has failed outside the task; the reason is its cause.
+_RETRIES_USED_UP = ("RetryRequested", "RetryRequestedFromPolicy")
 STEP_SUCCESS, STEP_FAILURE = "STEP_SUCCESS", "STEP_FAILURE"
 STEP_OUTPUT, ASSET_MATERIALIZATION = "STEP_OUTPUT", "ASSET_MATERIALIZATION"
 LOGS_CAPTURED, RUN_FAILURE = "LOGS_CAPTURED", "PIPELINE_FAILURE"
@@ -89,6 +91,8 @@ class Event:
         if description := (self._data.get("user_failure_data") or {}).get("description"):
             return description
         error = self._data.get("error")
+        if error and error.get("cause") and error.get("cls_name") in _RETRIES_USED_UP:
+            error = error["cause"]
         return error["message"].strip() if error else None
 
     @property

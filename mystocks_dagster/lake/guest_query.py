@@ -46,7 +46,7 @@ def query_as_guest(settings: Settings, sql: str, bounds: Bounds | None = None) -
             capture_output=True,
             cwd=settings.root,
             env=environment,
-            timeout=bounds.seconds + _TO_START,
+            timeout=bounds.seconds + _TO_START if bounds.seconds else None,
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -66,7 +66,8 @@ def main() -> NoReturn:
     """Answer the request on the standard input: an Arrow file, or why it is refused."""
     request = json.load(sys.stdin)
     bounds = Bounds(**request["bounds"])
-    _limit_memory(bounds.memory + _BESIDE)
+    if bounds.memory:
+        _limit_memory(bounds.memory + _BESIDE)
     try:
         answer = Lake(request["lake"]).query(request["sql"], bounds=bounds)
     except LakeError as error:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """What a query of a guest may cost.
+    """What a query may cost; the defaults are those of a guest, None is no limit.
 
     Attributes:
         rows: Most rows of the answer; further ones are left out.
@@ -44,10 +44,10 @@ class Bounds:
         answer: Most bytes of the answer.
     """
 
-    rows: int = 1000
-    seconds: float = 20.0
-    memory: int = 2_000_000_000
-    answer: int = 20_000_000
+    rows: int | None = 1000
+    seconds: float | None = 20.0
+    memory: int | None = 2_000_000_000
+    answer: int | None = 20_000_000
 
 
 def query(
@@ -70,7 +70,7 @@ def query(
 
     try:
         with duckdb.connect(":memory:", config={"python_enable_replacements": "false"}) as connection:
-            if bounds:
+            if bounds and bounds.memory:
                 connection.execute(f"SET memory_limit = '{bounds.memory}B'")
             _prepare(connection, tables, as_of, changes)
             statements = connection.extract_statements(sql)
@@ -79,23 +79,49 @@ def query(
                 raise QueryRefused(f"The lake is read-only: write a single SELECT. {_found(kinds)}")
             with _stopped_after(connection, bounds.seconds if bounds else None):
                 rows = connection.sql(statements[0].query)
-                answer = (rows.limit(bounds.rows) if bounds and kinds == ["SELECT"] else rows).to_arrow_table()
-            if bounds and answer.nbytes > bounds.answer:
+                limited = bounds and bounds.rows is not None and kinds == ["SELECT"]
+                answer = (rows.limit(bounds.rows) if limited else rows).to_arrow_table()
+            if bounds and bounds.answer is not None and answer.nbytes > bounds.answer:
                 raise QueryRefused(
                     f"The answer has {answer.nbytes / 1e6:,.0f} MB, and {bounds.answer / 1e6:,.0f} MB are the most. "
                     "Name fewer columns, or run it with: mystocks data query"
                 )
             return pl.DataFrame(answer.rename_columns(_distinct(answer.column_names)))
     except duckdb.InterruptException:
-        raise QueryRefused(
-            f"The query took longer than {bounds.seconds if bounds else 0:g} s and was stopped. Name fewer days or "
-            "symbols, or run it with: mystocks data query"
-        ) from None
+        raise QueryRefused(_too_long(bounds)) from None
+    except (duckdb.OutOfMemoryException, MemoryError):
+        raise QueryRefused(_too_large(bounds)) from None
     except duckdb.Error as error:
         for name, table in tables.items():
             if name in sql.lower() and (damage := find_damage(_uri(table))):
                 raise TableDamaged(damage_message(*damage)) from None
         raise QueryRefused(f"The query failed: {error}") from None
+
+
+def _too_long(bounds: Bounds | None) -> str:
+    seconds = (bounds.seconds if bounds else None) or 0
+    if bounds and bounds.rows is None:
+        return (
+            f"The query took longer than {seconds:g} s and was stopped. Name fewer days or symbols, or allow more with "
+            "--timeout SECONDS (0 is no limit)."
+        )
+    return (
+        f"The query took longer than {seconds:g} s and was stopped. Name fewer days or "
+        "symbols, or run it with: mystocks data query"
+    )
+
+
+def _too_large(bounds: Bounds | None) -> str:
+    if bounds and bounds.rows is not None:
+        return (
+            "The query needed more memory than it may have and was stopped. Name fewer columns, days or symbols, or "
+            "run it with: mystocks data query"
+        )
+    size = f"{bounds.memory / 1e9:.1f} GB" if bounds and bounds.memory else "this machine"
+    return (
+        f"The query needed more memory than {size} and was stopped. Name fewer columns, days or symbols, or write a "
+        "table into a file: mystocks data export TABLE FILE"
+    )
 
 
 def _found(kinds: Sequence[str]) -> str:

@@ -178,7 +178,9 @@ class DataCoverage:
         import polars as pl
 
         from mystocks_dagster.lake.coverage import OPEN
+        from mystocks_dagster.market.calendar import shanghai
 
+        known_until = shanghai().last
         rows = frame.filter(pl.col("table") == table, pl.col("status").is_in(list(OPEN)))
         owner = self._owners.get(table)
         offers = offers_of(table, owner, self._state, self._lake, source) if owner and rows.height else None
@@ -186,6 +188,10 @@ class DataCoverage:
             day, tried = row["date"], [row["source"]] if row["exhausted"] else []
             if offers is None:
                 yield OpenDay(table, day, None, "no task of tasks.yaml loads this table", force=False)
+                continue
+            if day > known_until:  # no partition of Dagster, and perhaps no trading day
+                why = f"the trading calendar ends on {known_until}; extend it: mystocks calendar --refresh"
+                yield OpenDay(table, day, None, why, force=False)
                 continue
             offer = offers.cheapest(day, rows.height, tried)
             yield OpenDay(table, day, offer, "" if offer else offers.why_not(day, tried), force=row["exhausted"])

@@ -1,7 +1,10 @@
 """Following a run from its start to its end, event by event."""
 
 import logging
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -58,7 +61,9 @@ _KINDS: Mapping[dg.DagsterEventType, EventKind] = {
 
 
 def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], None]) -> FinishedRun:
-    """Start a run that was created, and wait for its end; Ctrl-C stops it, and waits until it has stopped.
+    """Start a run that was created, and wait for its end; Ctrl-C or SIGTERM stops it, and waits until it has stopped.
+
+    A terminal that is closed, or a lost connection, ends the command only: the run goes on.
 
     Args:
         project: Its project. If no daemon is alive, or in the demo, the run starts in this process' foreground.
@@ -74,10 +79,11 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
         reason = "the daemon may use another lake than the demo's" if alive else "no daemon is alive on this instance"
         report(RunEvent("foreground", text=reason))
     try:
-        launch.start(instance, run_id, queued=queued)
-        for entry in launch.follow(instance, run_id, lambda: report(RunEvent("abandoned"))):
-            if event := _event(entry):
-                report(event)
+        with _terminated_as_by_ctrl_c():
+            launch.start(instance, run_id, queued=queued)
+            for entry in launch.follow(instance, run_id, lambda: report(RunEvent("abandoned"))):
+                if event := _event(entry):
+                    report(event)
     except KeyboardInterrupt:
         report(RunEvent("stopping"))
         stop.request(instance, run_id)
@@ -86,6 +92,19 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
     run = instance.get_run_by_id(run_id)
     succeeded = run is not None and run.status == dg.DagsterRunStatus.SUCCESS
     return FinishedRun(run_id, succeeded, history.of_run(instance, run_id, project.task_ids))
+
+
+@contextmanager
+def _terminated_as_by_ctrl_c() -> Generator[None]:
+    """Let SIGTERM raise KeyboardInterrupt: what `timeout` and a service manager end must not run on unseen."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def count_steps(project: Project, run_id: str) -> int:

@@ -1,5 +1,6 @@
 """The files of a new project: a folder with tasks.yaml, Dagster's settings, and a first own task and dataset."""
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -52,7 +53,8 @@ def create(folder: Path, language: Language, *, postgres: bool = False) -> list[
         return written
     except OSError as error:
         for path in written:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # where a folder of it is a file, nothing was written
+                path.unlink(missing_ok=True)
         raise disk_errors.explain(error, folder) or SettingsError(
             f"{folder} cannot be written: {error.strerror}. Choose another folder."
         ) from None

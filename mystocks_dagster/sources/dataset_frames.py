@@ -136,9 +136,10 @@ def _read(name: str, series: pl.Series, kind: ColumnType, scale: float) -> pl.Se
         raise ColumnError(f"{name} has values of type {series.dtype}, which are not a {kind}") from None
     lost = converted.is_null() & series.is_not_null()
     if lost.any() and kind not in ("symbol", "stock"):
-        example = series.filter(lost)[0]
+        row = lost.arg_true()[0]
+        example = series[row]
         shown = f"of type {series.dtype}" if isinstance(example, pl.Series | dict) else repr(example)
-        raise ColumnError(f"{name} is {shown}, which is not a {kind}")
+        raise ColumnError(f"{name} is {shown}, which is not a {kind} (row {row + 1})")
     return converted.alias(name)
 
 

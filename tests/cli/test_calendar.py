@@ -42,6 +42,17 @@ def test_a_source_that_cannot_be_asked_ends_with_1_and_says_why(cli: Commands, a
     assert "There is no data source 'akshar'" in cli("calendar", "--refresh", "--source", "akshar", code=1)
 
 
+def test_the_calendar_is_told_in_chinese(
+    cli: Commands, at: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at("2027-01-04T09:00:00")
+    monkeypatch.setenv("MYSTOCKS_LANG", "zh")
+    told = cli("calendar", code=1)
+    assert "软件包自带（到 2026-12-31）" in told
+    assert "错误：已知的交易日到 2026-12-31" in told
+    assert "→ mystocks calendar --refresh；若没有数据源写明后续的日子" in told
+
+
 def test_a_wrong_file_is_named_with_its_line_and_mended_without_a_restart(
     cli: Commands, at: Callable[[str], None]
 ) -> None:

@@ -145,6 +145,24 @@ def test_what_no_source_has_is_said_with_the_reason_and_nothing_is_started(mysto
     )
 
 
+def test_in_the_new_year_missing_days_are_filled_up_to_the_calendars_end_and_the_rest_names_the_remedy(
+    mystocks: Commands, load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(24)
+    monkeypatch.setenv("MYSTOCKS_NOW", "2027-01-05T18:00:00+08:00")
+    plan = mystocks.json("backfill", "--missing", "daily_bars", "--dry-run", "-p", "data_source=tdx")
+    assert [(fill["first"], fill["last"]) for fill in plan["fills"]] == [("2026-11-25", "2026-12-31")]
+    (beyond,) = plan["not_fillable"]
+    assert (beyond["first"], beyond["days"]) == ("2027-01-05", 1)
+    assert beyond["why"] == "the trading calendar ends on 2026-12-31; extend it: mystocks calendar --refresh"
+
+
+def test_stretches_of_days_are_in_chinese(mystocks: Commands, load, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(18, 23, 24)
+    monkeypatch.setenv("MYSTOCKS_LANG", "zh")
+    assert "2026-11-19 至 2026-11-20" in mystocks("data", "gaps", "daily_bars")
+
+
 def test_a_day_of_which_its_source_has_no_more_is_left_to_another_one(mystocks: Commands, load) -> None:
     load(20, 23)
     load(24, lacking=[date(2026, 11, 24)])

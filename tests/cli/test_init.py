@@ -33,6 +33,15 @@ def test_a_new_project_is_valid_and_is_not_written_twice(outside: Commands, monk
     assert "data     none yet" in outside()
 
 
+@pytest.mark.parametrize("folder", ["a file", "a file/project"])
+def test_a_project_where_a_file_is_is_refused_in_one_line(outside: Commands, folder: str) -> None:
+    outside.folder.write("a file", "kept")
+    told = outside("init", folder, code=1)
+    assert "cannot be written" in told
+    assert "Traceback" not in told
+    assert (outside.folder.root / "a file").read_text(encoding="utf-8") == "kept"
+
+
 def test_a_project_in_this_folder_needs_no_other_folder(outside: Commands) -> None:
     told = outside("init", ".")
     assert "cd " not in told

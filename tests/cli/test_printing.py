@@ -202,3 +202,13 @@ def test_the_groups_are_listed_as_json_when_asked_for(odd: Commands) -> None:
     assert [one["task_id"] for one in odd.json("list")] == ["odd"]
     assert [(one["group_id"], one["tasks"]) for one in odd.json("list", "--groups")] == [("group", ["odd"])]
     assert "group" in odd("list", "--groups")
+
+
+def test_a_text_in_colour_that_ends_with_a_value_is_in_chinese(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MYSTOCKS_LANG", "zh")
+    console.print("[dim]the project's files from /home/我的 项目[/]")
+    console.print("[green]daily_job[/] [dim]x[/]")
+    console.print("[dim]more: mystocks logs daily_job[/]")
+    assert capsys.readouterr().out == "/home/我的 项目 中的项目文件\ndaily_job x\n详情：mystocks logs daily_job\n"

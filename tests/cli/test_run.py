@@ -1,6 +1,9 @@
 """`mystocks run` with a task of one's own: what it printed and returned is shown, and slips in its parameters are
 noticed."""
 
+import subprocess
+import sys
+
 import pytest
 from support.project import Folder
 
@@ -11,9 +14,12 @@ TASKS = """
          day: 2022-01-04}}
       - {task_id: typed, task_type: manual, task_module: mine, task_function: typed}
       - {task_id: window, task_type: manual, task_module: mine, task_function: window}
+      - {task_id: slow, task_type: manual, task_module: mine, task_function: slow, max_instances: 1,
+         params: {seconds: 300}}
       - {task_id: broken, task_type: manual, task_module: mine, task_function: broken}
 """
 MINE = """
+    import time
     from datetime import date
 
     from pydantic import BaseModel
@@ -40,6 +46,10 @@ MINE = """
 
     def window(params: Span):
         print(type(params.day).__name__, params.day)
+
+
+    def slow(params):
+        time.sleep(params["seconds"])
 
 
     def broken(params):
@@ -92,3 +102,14 @@ def test_the_history_says_why_the_newest_failure_failed_and_where_its_log_is(min
     run = mine.json("history", "broken")[0]["execution_id"]
     assert f"mystocks logs {run}" in shown
     assert "the vendor's file is empty" in mine.mystocks("logs", run)
+
+
+def test_a_run_that_is_ended_with_its_command_is_stopped_and_can_be_started_again(mine: Folder) -> None:
+    command = [sys.executable, "-m", "mystocks_dagster.cli.main", "run", "slow"]
+    with subprocess.Popen(command, cwd=mine.root, env=mine.environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("▶ slow" in line for line in process.stdout)
+        process.terminate()
+        assert process.wait(60) == 1
+    assert mine.json("history", "slow")[0]["status"] == "cancelled"
+    mine.mystocks("run", "slow", "-p", "seconds=0")

@@ -65,6 +65,7 @@ def test_the_good_file_has_no_problem(tmp_path: Path) -> None:
         ("unit: CNY, ", "", 14, "unit is missing", "Add the unit"),
         ("source: 成交价, ", "", 14, "neither source nor value", "Write `source"),
         ("type: stock", "type: stock, scale: 100", 13, "only a number or a count has a scale", "Remove it."),
+        ("key: [date, symbol]", "key: [date, symbol, date]", 5, "date is in the key twice", "Name it once."),
         ("key: [date, symbol]", "key: [date, symbl]", 5, "there is no column 'symbl'", "Did you mean 'symbol'?"),
         ("key: [date, symbol]", "key: [symbol]", 5, "the key of a table by trading day contains date", "Add date."),
         ("price > 0", "prise > 0", 17, "there is no column 'prise'", "Did you mean 'price'?"),

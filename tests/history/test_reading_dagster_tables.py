@@ -127,6 +127,16 @@ def test_an_execution_is_what_dagsters_own_classes_say(
         assert (record.result or {}) == result
 
 
+def test_a_step_whose_retries_are_used_up_says_what_went_wrong(store: Store) -> None:
+    def breaks_outside_the_task(_: dg.OpExecutionContext) -> Iterator[Any]:
+        yield from ()
+        raise dg.RetryRequested(max_retries=0) from ZeroDivisionError("by nought")
+
+    run_id = run(store, breaks_outside_the_task)
+    _, records = reading.read(open_tables(Settings.from_env()), [run_id])[run_id]
+    assert [record.error for record in records if record.step == "load"] == ["ZeroDivisionError: by nought"]
+
+
 def test_light_reading_equals_reading_through_dagsters_storage(store: Store) -> None:
     run_ids = [run(store, body) for body in BODIES]
     run_ids += [store.new_run("night", load="success", report="success")[1]]

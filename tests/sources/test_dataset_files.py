@@ -75,6 +75,11 @@ def test_a_wrong_value_is_named_with_its_file(row: str, message: str, dataset: D
     assert message in str(raised.value)
 
 
+def test_the_row_with_a_wrong_value_is_named(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SourceChanged, match=r"price is 'abc', which is not a number \(row 3\)"):
+        read(dataset, tmp_path, "600519,,1,,,,\n600519,,-,,,,\n600519,,abc,,,,\n600519,,xyz,,,,\n")
+
+
 def test_a_column_that_vanished_or_appeared_is_named(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(SourceChanged, match="no column 价格"):
         read(dataset, tmp_path, "代码,股数,日期,在持,时间\n600519,1,,,\n".encode())

@@ -1,0 +1,85 @@
+"""One SELECT of the owner in a terminal: Ctrl-C ends it at once, and it leaves the machine's other programs memory."""
+
+import resource
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from mystocks_dagster.lake.sql import Bounds
+from mystocks_dagster.lake.store import Lake
+
+#: Share of the memory that is free when the query begins.
+_SHARE = 0.8
+#: The memory that is free on this machine, and what the container may use and uses; Linux only.
+_MEMORY = Path("/proc/meminfo")
+_CONTAINER_MOST, _CONTAINER_NOW = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+_STATUS = Path("/proc/self/status")
+
+
+def query_as_owner(
+    lake: Lake, sql: str, *, as_of: date | None = None, seconds: float | None = None, memory: int | None = None
+) -> pl.DataFrame:
+    """Run one SELECT, with all rows of its answer.
+
+    Args:
+        lake: The lake.
+        sql: The SELECT.
+        as_of: As in `Lake.query`.
+        seconds: Most time; None is no limit.
+        memory: Most bytes of memory; None is most of what is free, or DuckDB's own limit where that is not known.
+
+    Raises:
+        LakeError: As in `Lake.query`, or it costs more than it may.
+    """
+    memory = memory or free_memory()
+    bounds = Bounds(rows=None, seconds=seconds, memory=memory, answer=None)
+    with _ended_by_ctrl_c(), _limited(memory):
+        return lake.query(sql, as_of=as_of, bounds=bounds)
+
+
+def free_memory() -> int | None:
+    """Return the bytes that a query may use of what is free on this machine; None where that is not known."""
+    try:
+        fields = dict(line.split(":", 1) for line in _MEMORY.read_text(encoding="ascii").splitlines())
+        free = int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+    try:
+        most, used = (int(path.read_text(encoding="ascii")) for path in (_CONTAINER_MOST, _CONTAINER_NOW))
+    except (OSError, ValueError):  # not in a container, or in one without a limit
+        return round(free * _SHARE)
+    return round(min(free, most - used) * _SHARE)
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Generator[None]:
+    """Let Ctrl-C end the process: DuckDB computes an answer without ever asking Python for signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _limited(memory: int | None) -> Generator[None]:
+    """Limit what the process may take beside what it has: DuckDB does not count answers and long texts."""
+    if memory is None or not _STATUS.exists():
+        yield
+        return
+    fields = dict(line.split(":", 1) for line in _STATUS.read_text(encoding="utf-8").splitlines() if ":" in line)
+    before, most = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = int(fields["VmData"].split()[0]) * 1024 + memory
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limit, most) if most >= 0 else limit, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (before, most))

@@ -1,0 +1,71 @@
+"""A query of the owner: it ends when told to, and before the machine has no memory left."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mystocks_dagster.errors import QueryRefused
+from mystocks_dagster.lake.owner_query import free_memory, query_as_owner
+from mystocks_dagster.lake.store import Lake
+
+ENDLESS = "SELECT count(*) FROM range(10000000000) a, range(10000000000) b"
+#: A process as a terminal starts it: Ctrl-C raises KeyboardInterrupt in it.
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from mystocks_dagster.lake.owner_query import query_as_owner
+from mystocks_dagster.lake.store import Lake
+import duckdb
+print("begins", flush=True)
+query_as_owner(Lake(sys.argv[1]), sys.argv[2])
+"""
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "data"))
+
+
+def test_ctrl_c_stops_a_query_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "data"), ENDLESS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begins\n"
+        used = Path(f"/proc/{process.pid}/stat")
+        began = _ticks(used)
+        while _ticks(used) < began + 100:  # a second of computing: the query runs
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == -signal.SIGINT
+
+
+def _ticks(stat: Path) -> int:
+    return int(stat.read_text(encoding="utf-8").rpartition(") ")[2].split()[11])
+
+
+def test_a_query_that_takes_too_long_is_stopped_and_the_option_is_named(lake: Lake) -> None:
+    with pytest.raises(QueryRefused, match=r"longer than 0.3 s.*--timeout SECONDS"):
+        query_as_owner(lake, ENDLESS, seconds=0.3)
+
+
+@pytest.mark.parametrize("sql", ["SELECT repeat('x', 2000000000)", "SELECT list(i) FROM range(300000000) t(i)"])
+def test_a_query_that_would_take_all_memory_is_stopped_before(lake: Lake, sql: str) -> None:
+    with pytest.raises(QueryRefused, match=r"more memory than 0\.3 GB"):
+        query_as_owner(lake, sql, memory=300_000_000)
+    assert query_as_owner(lake, "SELECT 1 AS one").to_dicts() == [{"one": 1}]
+
+
+def test_a_large_answer_of_the_owner_is_whole(lake: Lake) -> None:
+    answer = query_as_owner(lake, "SELECT i, repeat('x', 100) AS text FROM range(300000) t(i)", seconds=60)
+    assert answer.height == 300_000
+
+
+def test_what_is_free_is_less_than_the_machine_has() -> None:
+    total = int(Path("/proc/meminfo").read_text(encoding="ascii").split()[1]) * 1024
+    free = free_memory()
+    assert free is not None
+    assert 0 < free < total
