@@ -50,7 +50,7 @@ def test_the_calendar_is_told_in_chinese(
     told = cli("calendar", code=1)
     assert "软件包自带（到 2026-12-31）" in told
     assert "错误：已知的交易日到 2026-12-31" in told
-    assert "→ mystocks calendar --refresh；若没有数据源写明后续的日子" in told
+    assert "→ mystocks calendar --refresh；若没有数据源给出之后的交易日" in told
 
 
 def test_a_wrong_file_is_named_with_its_line_and_mended_without_a_restart(
