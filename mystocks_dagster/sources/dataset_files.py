@@ -9,18 +9,21 @@ import polars as pl
 from mystocks_dagster.datasets.placeholders import Value, fill
 from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
-from mystocks_dagster.sources.dataset_frames import ColumnError, convert
+from mystocks_dagster.sources.dataset_frames import ColumnError, LeftOut, convert
 
 _ENCODINGS = ("utf-8", "gb18030")
 
 
-def read_files(dataset: Dataset, root: Path, values: Mapping[str, Value]) -> pl.DataFrame:
+def read_files(
+    dataset: Dataset, root: Path, values: Mapping[str, Value], left_out: LeftOut | None = None
+) -> pl.DataFrame:
     """Return the rows of all files that match the dataset's pattern.
 
     Args:
         dataset: A dataset of files.
         root: The project's folder; a file that lies outside it, also through a link, is refused.
         values: The values of placeholders in the pattern.
+        left_out: Takes what is said of rows that are left out.
 
     Raises:
         SourceUnavailable: There is no such file, or it cannot be read.
@@ -30,17 +33,20 @@ def read_files(dataset: Dataset, root: Path, values: Mapping[str, Value]) -> pl.
     paths = sorted(path for path in root.glob(pattern) if path.is_file())
     if not paths:
         raise SourceUnavailable(f"There is no file {pattern} in {root}. Add it, or correct files.pattern.")
-    frames = []
+    frames, left_out = [], left_out or LeftOut()
     for path in paths:
         if not path.resolve().is_relative_to(root.resolve()):
             raise SourceChanged(f"{path} lies outside {root}; copy the file into the project.")
-        frames.append(_rows(dataset, path, values))
+        of_file = LeftOut()
+        frames.append(_rows(dataset, path, values, of_file))
+        left_out.faulty.extend(f"{path.name}: {sentence}." for sentence in of_file.faulty)
+        left_out.empty.extend(f"{path.name}: {sentence}." for sentence in of_file.empty)
     return pl.concat(frames)
 
 
-def _rows(dataset: Dataset, path: Path, values: Mapping[str, Value]) -> pl.DataFrame:
+def _rows(dataset: Dataset, path: Path, values: Mapping[str, Value], left_out: LeftOut) -> pl.DataFrame:
     try:
-        return convert(dataset, {series.name: series for series in _read(path)}, values)
+        return convert(dataset, {series.name: series for series in _read(path)}, values, left_out=left_out)
     except ColumnError as error:
         message = f"{path}: {error}. Correct the file, or {dataset.file}."
         raise SourceChanged(message) from None

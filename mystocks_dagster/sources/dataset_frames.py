@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
@@ -23,6 +24,19 @@ _FALSE = ("0", "false", "no", "n", "否")
 _SIX_DIGITS = r"^[0-9]{6}$"
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """What a load leaves out of a file, in sentences.
+
+    Attributes:
+        faulty: Rows that say something which cannot be read, or be true yet: the load is not complete.
+        empty: Rows that say nothing.
+    """
+
+    faulty: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+
+
 class ColumnError(ValueError):
     """A value or a column that does not fit the dataset; the message says which."""
 
@@ -34,6 +48,7 @@ def convert(
     *,
     lacks: Sequence[str] = (),
     exchange: str | None = None,
+    left_out: LeftOut | None = None,
 ) -> pl.DataFrame:
     """Return the table's columns out of a source's columns.
 
@@ -43,6 +58,7 @@ def convert(
         values: The values of placeholders.
         lacks: Columns of the dataset that this call does not have; they are null.
         exchange: The exchange of bare codes, if it does not follow from their first digits.
+        left_out: Takes what is said of rows that are left out.
 
     Raises:
         ColumnError: A column is missing or unknown, or a value has the wrong type.
@@ -65,7 +81,14 @@ def convert(
     series = [
         values if (default := spec[values.name].default) is None else values.fill_null(default) for values in series
     ]
-    return _with_numbers(dataset, _of_securities(dataset, pl.DataFrame(series)))
+    frame, left_out = pl.DataFrame(series), left_out or LeftOut()
+    given = {name: columns[label] for name, label in labels.items() if label}
+    left_out.faulty.extend(_unread_codes(dataset, frame, given))
+    kept = _of_securities(dataset, frame)
+    result = _with_numbers(dataset, kept)
+    if result.height < kept.height:
+        left_out.empty.append(f"rows left out because they have no number: {kept.height - result.height:,}")
+    return result
 
 
 def to_series(label: str, values: Sequence[object]) -> pl.Series:
@@ -87,6 +110,18 @@ def _label(name: str, column: ColumnSpec, columns: Mapping[str, pl.Series], lack
     if label is None and name not in lacks:
         raise ColumnError(f"no column {' or '.join(column.source)}")
     return label
+
+
+def _unread_codes(dataset: Dataset, frame: pl.DataFrame, given: Mapping[str, pl.Series]) -> list[str]:
+    """Return a sentence about the rows whose security cannot be read from what stands there."""
+    sentences = []
+    for name in (name for name, kind in dataset.types.items() if kind == "stock" and name in given):
+        texts = given[name].cast(pl.String).str.strip_chars()
+        unread = (frame[name].is_null() & texts.is_not_null() & ~texts.is_in(MISSING)).arg_true()
+        if len(unread):
+            first = f"the first is {texts[unread[0]]!r} in row {unread[0] + 1}"
+            sentences.append(f"rows left out because {name} is no code of a security: {len(unread):,}; {first}")
+    return sentences
 
 
 def _of_securities(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:

@@ -8,10 +8,12 @@ import polars as pl
 from mystocks_dagster.datasets.placeholders import Value
 from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import NotOffered, SourceChanged, SourceUnavailable
+from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare.dataset_calls import fetch_rows
 from mystocks_dagster.sources.akshare.source import AkshareSource
 from mystocks_dagster.sources.dataset_files import read_files
+from mystocks_dagster.sources.dataset_frames import LeftOut
 
 FILES = "files"
 
@@ -22,6 +24,7 @@ class DatasetSource:
     Attributes:
         name: The value of `source` in `loaded_days` and `quarantine`.
         world: Always `real`: akshare and a user's files hold no invented market.
+        left_out: What was left out of files since the source was opened.
     """
 
     world = "real"
@@ -43,6 +46,7 @@ class DatasetSource:
         self.has_history = not dataset.spec.is_present_only
         self._symbols, self._each = symbols, each
         self._akshare = AkshareSource(settings)
+        self.left_out = LeftOut()
 
     @property
     def requests(self) -> dict[str, dict[str, int]]:
@@ -79,7 +83,7 @@ class DatasetSource:
 
     def _fetch(self, values: Mapping[str, Value]) -> pl.DataFrame:
         if self.dataset.spec.files:
-            return read_files(self.dataset, self._root, values)
+            return read_files(self.dataset, self._root, values, self.left_out)
         return fetch_rows(self._akshare, self.dataset, values, self._each)
 
     def _within(self, frame: pl.DataFrame, start: date, end: date) -> pl.DataFrame:
@@ -91,6 +95,9 @@ class DatasetSource:
             return frame
         inside = pl.col("date").is_between(start, end)
         others = frame.filter(~inside)
+        if self.dataset.spec.files and (future := others.filter(pl.col("date") > now().date())).height:
+            number, first = future.height, future["date"].min()
+            self.left_out.faulty.append(f"Rows left out because their day is yet to come: {number:,}, first {first}.")
         if others.is_empty() or self.dataset.spec.asked_by in ("whole", "symbol"):
             return frame.filter(inside | pl.col("date").is_null())
         shown = others["date"][0]

@@ -18,8 +18,10 @@ from mystocks_dagster.market import clock
 from mystocks_dagster.source_choice import AUTO
 from mystocks_dagster.sources.akshare import SOURCE as AKSHARE
 from mystocks_dagster.sources.checked import CheckedSource, RejectedRows, take_findings
+from mystocks_dagster.sources.dataset_frames import LeftOut
 from mystocks_dagster.sources.dataset_source import DatasetSource
 from mystocks_dagster.sources.protocol import MarketSource
+from mystocks_dagster.tags import State
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.dataset_days import sync_days
@@ -109,7 +111,16 @@ def sync_dataset(params: DatasetSync, run: TaskRun) -> TaskResult:
             result = _sync_rows(dataset, source, lake, params)
     except NotOffered as error:
         return TaskResult(status="skipped", message=str(error))
-    return with_agreement(result, dataset, lake)
+    return with_agreement(_with_left_out(result, dataset, getattr(source, "left_out", LeftOut())), dataset, lake)
+
+
+def _with_left_out(result: TaskResult, dataset: Dataset, left_out: LeftOut) -> TaskResult:
+    """Return the result with what was left out of files; with faulty rows the load is not complete."""
+    message = " ".join([result.message, *dict.fromkeys((*left_out.faulty, *left_out.empty))])
+    if not left_out.faulty:
+        return replace(result, message=message)
+    failed = result.failed_items or (dataset.table.name,)
+    return replace(result, message=message, status=State.PARTIAL_SUCCESS, failed_items=failed)
 
 
 def _open(dataset: Dataset, params: DatasetSync, run: TaskRun, lake: Lake) -> MarketSource:

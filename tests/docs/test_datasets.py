@@ -66,3 +66,30 @@ def test_the_call_that_replaces_the_files_is_that_of_a_shipped_dataset_and_valid
     assert call in text
     path.write_text(text, encoding="utf-8")
     assert "ok" in cli("check")
+
+
+def test_rows_of_a_file_that_cannot_be_stored_are_named_and_the_load_is_not_complete(
+    written: Path, cli: Commands
+) -> None:
+    (file,) = (written / "incoming").glob("*.csv")
+    head, first, *_ = file.read_text(encoding="utf-8").splitlines()
+    day, code = "2025-04-07", first.split(",")[1]
+    rows = [first]
+    rows += [first.replace(code, wrong) for wrong in ("ABCDEF", "1")]
+    rows += [first.replace(day, other) for other in ("2025-04-05", "2031-01-06")]
+    file.write_text("\n".join([head, *rows, ""]), encoding="utf-8")
+    shown = " ".join(cli("run", "sync_ratings").split())
+    assert "rows left out because symbol is no code of a security: 2; the first is 'ABCDEF' in row 2." in shown
+    assert "Rows left out because their day is yet to come: 1, first 2031-01-06." in shown
+    assert "Rows set aside: 1 (no_trading_day 1), first 2025-04-05" in shown
+    assert "partial_success 1 " in shown
+    assert len(cli.json("data", "head", "ratings")) == 1
+
+
+def test_a_row_of_a_file_without_a_number_is_named_and_the_load_is_complete(written: Path, cli: Commands) -> None:
+    (file,) = (written / "incoming").glob("*.csv")
+    head, first, *_ = file.read_text(encoding="utf-8").splitlines()
+    empty = first.replace("600519", "000002").rpartition(",")[0] + ","
+    file.write_text("\n".join([head, first, empty, ""]), encoding="utf-8")
+    shown = " ".join(cli("run", "sync_ratings").split())
+    assert f"{file.name}: rows left out because they have no number: 1." in shown
