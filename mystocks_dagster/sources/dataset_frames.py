@@ -119,8 +119,11 @@ def _unread_codes(dataset: Dataset, frame: pl.DataFrame, given: Mapping[str, pl.
         texts = given[name].cast(pl.String).str.strip_chars()
         unread = (frame[name].is_null() & texts.is_not_null() & ~texts.is_in(MISSING)).arg_true()
         if len(unread):
-            first = f"the first is {texts[unread[0]]!r} in row {unread[0] + 1}"
-            sentences.append(f"rows left out because {name} is no code of a security: {len(unread):,}; {first}")
+            row, number = unread[0], len(unread)
+            sentences.append(
+                f"rows left out because {name} is no code of a security: {number:,}; the first is {texts[row]!r} in "
+                f"row {row + 1}"
+            )
     return sentences
 
 
