@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
+from mystocks_dagster.api.languages import SpokenRoute
 from mystocks_dagster.api.request_models import ExecutionId, Manager, OptionalId, Since, Until
 from mystocks_dagster.api.response_models import Cleaned, TaskExecution, TaskResponse, documented
 from mystocks_dagster.tags import Status
 
-router = APIRouter(prefix="/api/tasks/executions", tags=["executions"])
+router = APIRouter(prefix="/api/tasks/executions", tags=["executions"], route_class=SpokenRoute)
 #: Each follower takes a thread while it waits for a line; other calls have their own threads.
 MAX_FOLLOWERS = 32
 _followers = anyio.CapacityLimiter(MAX_FOLLOWERS)

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from mystocks_dagster.api.entries import add_calls, to_public
+from mystocks_dagster.api.languages import SpokenRoute
 from mystocks_dagster.api.request_models import DryRun, GroupId, Manager
 from mystocks_dagster.api.response_models import TaskResponse, documented
 
-router = APIRouter(prefix="/api/groups", tags=["groups"])
+router = APIRouter(prefix="/api/groups", tags=["groups"], route_class=SpokenRoute)
 add_calls(router, "group", "TaskGroup", [])
 
 

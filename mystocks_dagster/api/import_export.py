@@ -5,11 +5,12 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from mystocks_dagster.api.languages import SpokenRoute
 from mystocks_dagster.api.request_models import ExportBody, ImportBody, Manager
 from mystocks_dagster.api.response_models import Exported, TaskResponse, documented
 from mystocks_dagster.errors import InvalidParams
 
-router = APIRouter(prefix="/api/tasks", tags=["file"])
+router = APIRouter(prefix="/api/tasks", tags=["file"], route_class=SpokenRoute)
 
 
 @router.post("/import", responses=documented(TaskResponse))

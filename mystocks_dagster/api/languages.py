@@ -1,10 +1,13 @@
 """The language of a response: Chinese or English, as the request asks."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Literal
 
-from fastapi import Request
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 
+from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.texts import catalogue, declarations
 
 Language = Literal["zh", "en"]
@@ -43,6 +46,26 @@ def _weight(part: str) -> float:
 def rest_language(request: Request) -> Language:
     """Return the language of REST's messages: English, unless the request prefers Chinese."""
     return choose(None, None, request.headers.get("accept-language", ""), otherwise="en")
+
+
+class SpokenRoute(APIRoute):
+    """A call whose success is a sentence in `message`, told in the language that the request prefers."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler."""
+        handle = super().get_route_handler()
+
+        async def spoken(request: Request) -> Response:
+            response = await handle(request)
+            if request.method == "GET" or rest_language(request) == "en":
+                return response
+            content = json.loads(bytes(response.body))
+            if not isinstance(content, dict) or not isinstance(content.get("message"), str):
+                return response
+            content["message"] = catalogue.translate(content["message"], "zh")
+            return JsonResponse(content, response.status_code, background=response.background)
+
+        return spoken
 
 
 def translate_error(body: dict[str, Any], language: Language) -> dict[str, Any]:

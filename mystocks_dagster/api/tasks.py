@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from mystocks_dagster.api.entries import Count, add_calls, to_public
+from mystocks_dagster.api.languages import SpokenRoute
 from mystocks_dagster.api.request_models import DryRun, Fields, Manager, StartBody, TaskId
 from mystocks_dagster.api.response_models import BODY, NextRun, TaskResponse, documented
 from mystocks_dagster.taskfile.model import TaskType
 
-router = APIRouter(prefix="/api/tasks", tags=["tasks"])
+router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=SpokenRoute)
 add_calls(router, "task", "TaskConfig", ["schedules"])
 #: The next runs of all tasks and groups.
 schedules = APIRouter(prefix="/api", tags=["tasks", "schedules"])

@@ -1,6 +1,6 @@
 """The types of the manager's arguments and results."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Self
@@ -65,6 +65,17 @@ class TaskResponse:
         yield
 
 
+def _done(subject: str) -> Mapping[str, str]:
+    """Return what is said of an entry or a file after each kind of edit; whole sentences, for their Chinese."""
+    return {
+        "registered": f"{subject} was registered.",
+        "changed": f"{subject} was changed.",
+        "replaced": f"{subject} was replaced.",
+        "deleted": f"{subject} was deleted.",
+        "imported": f"{subject} was imported.",
+    }
+
+
 def edit_response(result: EditResult, verb: str, name: Any) -> TaskResponse:
     """Return the response to an edit, including whether the web UI uses it."""
     subject = name or result.edit.path.name
@@ -73,7 +84,7 @@ def edit_response(result: EditResult, verb: str, name: Any) -> TaskResponse:
     elif result.dry_run:
         message = f"{subject} can be {verb}; nothing was written (dry run)."
     else:
-        message = f"{subject} was {verb}."
+        message = _done(subject)[verb]
     if result.unused:
         message += f" The running web UI does not use the change yet: {result.unused}"
     if result.reload_under_way:

@@ -225,6 +225,30 @@ def test_a_program_gets_english_and_a_person_who_prefers_chinese_gets_chinese(cl
     assert {**chinese, "message": ""} == {**english, "message": ""}
 
 
+@pytest.mark.parametrize(
+    ("call", "english", "chinese"),
+    [
+        (("POST", "/api/tasks/register?dry_run=true", NEW), "can be registered", "检查通过，可以新建；"),
+        (("POST", "/api/tasks/register", NEW), "was registered.", "已新建。"),
+        (("PATCH", "/api/tasks/base", {"description": "x"}), "was changed.", "base 已修改。"),
+        (("DELETE", "/api/tasks/base?force=true", None), "base was deleted.", "base 已删除。"),
+    ],
+)  # fmt: skip
+def test_what_was_done_is_told_in_the_language_that_the_request_prefers(
+    client: TestClient, desk: Folder, call: tuple[str, str, object], english: str, chinese: str
+) -> None:
+    method, path, body = call
+    told = []
+    for language in ("en", "zh"):
+        desk.write("tasks.yaml", TASKS)
+        answer = client.request(method, path, json=body, headers={"accept-language": language})
+        assert answer.status_code == 200
+        told.append(answer.json())
+    assert english in told[0]["message"]
+    assert chinese in told[1]["message"]
+    assert {**told[0], "message": ""} == {**told[1], "message": ""}
+
+
 def test_the_problems_of_a_request_are_told_in_chinese(client: TestClient) -> None:
     refused = client.post("/api/tasks/register", json={**NEW, "timeot": 5}, headers={"accept-language": "zh"}).json()
     assert refused["error"] == "TaskFileError"
