@@ -19,7 +19,8 @@ from mystocks_dagster.errors import InstanceError, InvalidParams, SettingsError,
 from mystocks_dagster.excerpts import near
 from mystocks_dagster.instance import open_tables
 from mystocks_dagster.market.clock import now
-from mystocks_dagster.project.access import Caller
+from mystocks_dagster.project import audit
+from mystocks_dagster.project.access import CLI, Caller
 from mystocks_dagster.project.roles import Role
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import Storage
@@ -75,6 +76,7 @@ def add(settings: Settings, name: str, role: Role) -> str:
         users[name] = User(name=name, role=role, digest=digest_of(secret), since=since)
 
     _change(settings, change)
+    audit.note(settings, CLI, "add a user", name, role)
     return secret
 
 
@@ -85,6 +87,7 @@ def set_role(settings: Settings, name: str, role: Role) -> None:
         users[name] = replace(_named(users, name), role=role)
 
     _change(settings, change)
+    audit.note(settings, CLI, "change a user's role", name, role)
 
 
 def remove(settings: Settings, name: str) -> None:
@@ -94,6 +97,7 @@ def remove(settings: Settings, name: str) -> None:
         del users[_named(users, name).name]
 
     _change(settings, change)
+    audit.note(settings, CLI, "remove a user", name)
 
 
 def digest_of(secret: str) -> str:

@@ -75,8 +75,14 @@ def test_the_commands_of_the_page_add_change_remove_and_list_a_person(desk: Desk
     reader.type(remove)
     assert cli.json("users", "list") == []
     assert "There are no users" in reader.type(listed)
+    done = [(entry["action"], entry["target"], entry["detail"]) for entry in cli.json("audit")]
+    assert done == [
+        ("remove a user", "li", ""),
+        ("change a user's role", "li", "editor"),
+        ("add a user", "li", "operator"),
+    ]
     cli("edit", "base", "timeout=61")
-    assert "edit the task file  tasks.yaml" in reader.type(audit)
+    assert re.search("edit the task file +tasks.yaml", reader.type(audit))
 
 
 def enter(desk: Desk, secret: str, name: str | None = None) -> TestClient:
@@ -178,6 +184,7 @@ def test_the_log_says_who_did_what_by_which_way(desk: Desk, cli: Commands) -> No
         ("owner", "rest", "switch a schedule", "daily", "on"),
         ("li", "rest", "switch a schedule", "daily", "off"),
         ("li", "rest", "edit the task file", "tasks.yaml", version),
+        (system, "cli", "add a user", "li", "editor"),
     ]
     assert re.fullmatch(r"[0-9a-f]{16}", version)
     assert [entry["time"] for entry in entries] == sorted((entry["time"] for entry in entries), reverse=True)
