@@ -15,6 +15,7 @@ from mystocks_dagster.project.new_project import files
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")]
 
+_OF_OTHERS = ("COLUMNS", "MAKEFLAGS", "MAKELEVEL")
 READMES = ("README.md", "README.zh-CN.md")
 MARKET = {"MYSTOCKS_SIMULATED": "symbols=12,start=2026-10-08", "MYSTOCKS_NOW": "2026-11-27T20:00:00+08:00"}
 
@@ -41,7 +42,8 @@ def shell(folder: Folder, lines: str) -> str:
     done = subprocess.run(
         ["bash", "-e", "-c", lines],
         cwd=folder.root,
-        env={name: value for name, value in folder.environment.items() if name != "COLUMNS"},  # of no other test
+        # Without what another test set, and what a surrounding `make` tells those that it starts.
+        env={name: value for name, value in folder.environment.items() if name not in _OF_OTHERS},
         capture_output=True,
         text=True,
         timeout=170,

@@ -35,5 +35,5 @@ def test_a_failed_task_sends_the_message_of_the_page(project: Project, hook: Web
     shown = block("alerts.md", "text").text.strip()
     (message,) = hook.messages
     told = f"{message['title']}\n{message['message']}"
-    told = re.sub(r"(?<=时间：)20\d\d-\d\d-\d\d \d\d:\d\d:\d\d(?=（上海时间）)", "2026-11-24 16:03:12", told)
+    told = re.sub(r"(?<=时间：)20\d\d-\d\d-\d\d \d\d:\d\d:\d\d(?=（北京时间）)", "2026-11-24 16:03:12", told)
     assert told.replace(run_id, "8e0c…").strip() == shown

@@ -24,7 +24,7 @@ def test_what_is_refused_is_said_and_the_others_are_done(browser: TestClient) ->
     assert re.search(r"<p>report：.*没有调度", html.unescape(page.text))
     assert 'class="switch is-off"' in page.text
     page = browser.post("/tasks/-/batch", data={"do": "start", "pick.load": "on"}).text
-    assert "没有存活的守护进程" in page
+    assert "没有守护进程在运行" in page
     assert "没有选择任务" in browser.post("/tasks/-/batch", data={"do": "stop"}).text
     assert browser.post("/tasks/-/batch", data={"do": "delete", "pick.load": "on"}).status_code == 422
 

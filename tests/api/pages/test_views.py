@@ -359,7 +359,7 @@ def test_what_cannot_be_done_is_told_on_the_page(browser: TestClient) -> None:
     for path, data, status, expected in (
         ("/tasks/report/switch", {"to": "on"}, 409, "没有调度"),
         ("/tasks/report/stop", {}, 409, "没有在运行"),
-        ("/tasks/load/run", {}, 503, "没有存活的守护进程"),
+        ("/tasks/load/run", {}, 503, "没有守护进程在运行"),
         ("/tasks/nothing/stop", {}, 404, "nothing"),
     ):
         page = browser.post(path, data=data)
@@ -479,7 +479,7 @@ def test_one_pass_shows_every_wrong_field_of_a_form(browser: TestClient, project
     )
     assert page.status_code == 422
     text = html.unescape(page.text)
-    for message in ("timeout 应为整数，这里是 'soon'", "hour 25 超出 0-23", "这不是 YAML"):
+    for message in ("timeout 应为整数，这里是 'soon'", "小时 25 超出 0-23", "这不是 YAML"):
         assert message in text
     assert "tidy" not in tasks(project)
 
