@@ -81,6 +81,7 @@ def test_a_symbol_is_found_and_its_bars_are_those_of_the_lake(projects: ProjectC
     assert [(row["date"], row["close"]) for row in answer["rows"]] == [("2026-11-20", 10.0), ("2026-11-23", 11.0)]
 
 
+@pytest.mark.slow
 def test_a_question_in_sql_is_answered_and_a_change_is_refused(projects: ProjectCache) -> None:
     (answer,) = ask(projects, "query", sql="SELECT count(*) AS n FROM daily_bars")
     assert answer == {"rows": [{"n": 6}], "row_count": 1}
