@@ -23,7 +23,9 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import published, shanghai
 from mystocks_dagster.trading_calendar.in_force import clear_cache
 
-pytestmark = pytest.mark.slow
+#: Many commands, one after the other, on a machine that runs other tests.
+_LONG = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, _LONG]
 
 #: In the exchanges' first weeks: ten years up to then are few requests.
 EARLY = date(1991, 2, 19)

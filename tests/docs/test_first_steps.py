@@ -13,7 +13,10 @@ from support.project import ROOT, Folder, make_folder
 
 from mystocks_dagster.project.new_project import files
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")]
+#: Many commands, one after the other, on a machine that runs other tests.
+_LONG = pytest.mark.timeout(400)
+_NEEDS_MAKE = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+pytestmark = [pytest.mark.slow, _NEEDS_MAKE, _LONG]
 
 _OF_OTHERS = ("COLUMNS", "MAKEFLAGS", "MAKELEVEL")
 READMES = ("README.md", "README.zh-CN.md")
@@ -46,7 +49,7 @@ def shell(folder: Folder, lines: str) -> str:
         env={name: value for name, value in folder.environment.items() if name not in _OF_OTHERS},
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=390,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -13,7 +13,9 @@ from support.stored_backtest import DAYS, store_two_backtests
 from mystocks_dagster import TaskManager
 from mystocks_dagster.lake.store import Lake
 
-pytestmark = pytest.mark.slow
+#: Many commands, one after the other, on a machine that runs other tests.
+_LONG = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, _LONG]
 
 PAGES = pytest.mark.parametrize("pages", ["", "zh/"])
 

@@ -14,7 +14,9 @@ from support.project import ROOT, Folder, make_folder
 
 from mystocks_dagster.market.clock import now
 
-pytestmark = pytest.mark.slow
+#: Many commands, one after the other, on a machine that runs other tests.
+_LONG = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.slow, _LONG]
 
 PAGE = "troubleshooting.md"
 
