@@ -49,7 +49,7 @@ def rest_language(request: Request) -> Language:
 
 
 class SpokenRoute(APIRoute):
-    """A call whose success is a sentence in `message`, told in the language that the request prefers."""
+    """A call whose success is a sentence in `message`, in the language that the request prefers."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler."""

@@ -9,14 +9,14 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+import psutil
 
 from mystocks_dagster.lake.sql import Bounds
 from mystocks_dagster.lake.store import Lake
 
 #: Share of the memory that is free when the query begins.
 _SHARE = 0.8
-#: The memory that is free on this machine, and what the container may use and uses; Linux only.
-_MEMORY = Path("/proc/meminfo")
+#: What the container may use and uses; Linux only.
 _CONTAINER_MOST, _CONTAINER_NOW = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
 _STATUS = Path("/proc/self/status")
 
@@ -31,7 +31,7 @@ def query_as_owner(
         sql: The SELECT.
         as_of: As in `Lake.query`.
         seconds: Most time; None is no limit.
-        memory: Most bytes of memory; None is most of what is free, or DuckDB's own limit where that is not known.
+        memory: Most bytes of memory; None is most of what is free.
 
     Raises:
         LakeError: As in `Lake.query`, or it costs more than it may.
@@ -42,13 +42,9 @@ def query_as_owner(
         return lake.query(sql, as_of=as_of, bounds=bounds)
 
 
-def free_memory() -> int | None:
-    """Return the bytes that a query may use of what is free on this machine; None where that is not known."""
-    try:
-        fields = dict(line.split(":", 1) for line in _MEMORY.read_text(encoding="ascii").splitlines())
-        free = int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return None
+def free_memory() -> int:
+    """Return the bytes that a query may use of what is free on this machine."""
+    free = psutil.virtual_memory().available
     try:
         most, used = (int(path.read_text(encoding="ascii")) for path in (_CONTAINER_MOST, _CONTAINER_NOW))
     except (OSError, ValueError):  # not in a container, or in one without a limit
@@ -70,9 +66,9 @@ def _ended_by_ctrl_c() -> Generator[None]:
 
 
 @contextmanager
-def _limited(memory: int | None) -> Generator[None]:
+def _limited(memory: int) -> Generator[None]:
     """Limit what the process may take beside what it has: DuckDB does not count answers and long texts."""
-    if memory is None or not _STATUS.exists():
+    if not _STATUS.exists():  # not on Linux
         yield
         return
     fields = dict(line.split(":", 1) for line in _STATUS.read_text(encoding="utf-8").splitlines() if ":" in line)

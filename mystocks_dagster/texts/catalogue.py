@@ -215,17 +215,17 @@ def _joints_in(value: str) -> int:
     return -count if _LIST.fullmatch(value) or _CHOICE.fullmatch(value) else count
 
 
-def _spaced(parts: Sequence[str], told: Sequence[bool]) -> str:
+def _spaced(parts: Sequence[str], translated: Sequence[bool]) -> str:
     """Return the parts of a text and its values, with a space where Chinese and Latin letters meet.
 
     Args:
         parts: The texts between the values and the values, in turn.
-        told: Whether each is a value that was translated: between it and Chinese there is no space.
+        translated: Whether each is a value in Chinese: between it and Chinese there is no space.
     """
     text = ""
     for number, piece in enumerate(parts):
         part = piece
-        if told[number] or (number and told[number - 1]):
+        if translated[number] or (number and translated[number - 1]):
             if _CHINESE.match(part) and text[-1:] == " " and _CHINESE.match(text[-2:-1]):
                 text = text[:-1]
             elif part[:1] == " " and _CHINESE.match(part[1:2]) and _CHINESE.match(text[-1:]):
