@@ -86,6 +86,15 @@ def test_rows_of_a_file_that_cannot_be_stored_are_named_and_the_load_is_not_comp
     assert len(cli.json("data", "head", "ratings")) == 1
 
 
+def test_a_load_that_leaves_out_a_code_which_excel_has_shortened_is_not_complete(written: Path, cli: Commands) -> None:
+    (file,) = (written / "incoming").glob("*.csv")
+    head, first, second, *_ = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([head, first, second.replace("000001", "1"), ""]), encoding="utf-8")
+    shown = " ".join(cli("run", "sync_ratings").split())
+    assert "partial_success 1 " in shown
+    assert "the first is '1' in row 2." in shown
+
+
 def test_a_row_of_a_file_without_a_number_is_named_and_the_load_is_complete(written: Path, cli: Commands) -> None:
     (file,) = (written / "incoming").glob("*.csv")
     head, first, *_ = file.read_text(encoding="utf-8").splitlines()

@@ -56,3 +56,17 @@ def test_new_days_in_a_new_year_read_the_bars_of_the_old_one(lake, market, weekd
     before = stretch.rows.filter(pl.col("date") < first).group_by("symbol").len()
     assert before.height == 2
     assert min(before["len"]) >= 21
+
+
+def test_after_a_new_day_the_signals_of_all_years_are_counted(computing, lake, market, weekdays):
+    newest = weekdays[-1]
+    lake.replace_all("daily_bars", market.filter(pl.col("date") < newest))
+    for day in (None, newest):
+        if day:
+            lake.replace_days("daily_bars", market.filter(pl.col("date") == day), [day])
+        calculate_technical_indicators(IndicatorParams(periods=["daily"]), computing)
+        result = calculate_strategy_signals(SignalParams(), computing)
+    stored = dict(lake.read("signals")["strategy"].value_counts().iter_rows())
+    years = lake.read("signals")["date"].dt.year().unique()
+    assert len(years) == 2
+    assert result.metadata["signals"] == stored
