@@ -82,6 +82,17 @@ WILL_RETRY_TAG = "dagster/will_retry"
 DAEMON_ENTRY_POINT = "dagster._daemon.cli:main"
 #: The command `dagster code-server start`, without the import of Dagster's other commands.
 CODE_SERVER_ENTRY_POINT = "dagster._cli.code_server:start_command"
+#: The command `dagster api grpc`: the process with the project's code.
+CODE_PROCESS_ENTRY_POINT = "dagster._cli.api:grpc_command"
+#: What the code server starts that process with: it takes the command line, `cwd` and `env`, and returns a Popen.
+CODE_PROCESS_OPENER = "dagster._grpc.server:open_ipc_subprocess"
+#: What at least two of these processes import; none of it starts a thread.
+SERVER_MODULES = (
+    "dagster._cli.code_server",
+    "dagster._core.remote_representation.code_location",
+    "dagster._grpc.proxy_server",
+    "dagster._grpc.server",
+)
 #: Creates the daemons; only the process of `dagster-daemon` imports it.
 DAEMON_CONTROLLER_MODULE = "dagster._daemon.controller"
 #: Has the body of `dagster api execute_run`; preloaded in the fork server of runs.

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from packaging.version import Version
 import mystocks_dagster
 from mystocks_dagster import dagster_internals
 from mystocks_dagster.dagster_internals import NAMES, Internal
+from mystocks_dagster.processes import code_process
 
 ROOT = Path(__file__).parents[1]
 DOOR = Path(dagster_internals.__file__)
@@ -192,3 +194,42 @@ def test_a_release_without_a_name_is_refused_with_the_remedy(monkeypatch: pytest
     assert f"Dagster {dagster.__version__} has no dagster._core.instance.no_such_name" in message
     assert "needed as a test; release 1.13.27 has it" in message
     assert "pip install -r requirements.lock" in message
+
+
+def test_the_code_server_starts_its_process_by_the_function_that_we_replace(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[str], dict[str, object]]] = []
+
+    def opener(command: list[str], **options: object) -> None:
+        asked.append((command, options))
+        raise RuntimeError("asked")
+
+    module, _, name = dagster_internals.CODE_PROCESS_OPENER.partition(":")
+    server = importlib.import_module(module)
+    monkeypatch.setattr(server, name, opener)
+    with pytest.raises(RuntimeError, match="asked"):
+        server.GrpcServerProcess(instance_ref=None)
+    command, options = asked[0]
+    assert command[:5] == code_process._COMMAND
+    assert options.keys() == {"cwd", "env"}
+
+
+def test_dagster_asks_nothing_of_the_process_with_the_code_that_a_fork_cannot_answer() -> None:
+    asked = {
+        node.attr
+        for module in ("dagster._grpc.server", "dagster._core.remote_representation.grpc_server_registry")
+        for node in ast.walk(ast.parse(inspect.getsource(importlib.import_module(module))))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("server_process")
+    }
+    assert asked == {"pid", "poll", "returncode", "terminate", "wait"}
+    assert asked - {"pid", "returncode"} <= vars(code_process.CodeProcess).keys()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork")
+def test_what_the_servers_share_starts_no_thread() -> None:
+    script = (
+        "from mystocks_dagster.dagster_internals import SERVER_MODULES\n"
+        "from mystocks_dagster.factory.forking import prepare\n"
+        "import mystocks_dagster.cli.main, mystocks_dagster.project.servers\n"
+        "print(prepare(SERVER_MODULES))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "True\n"

@@ -5,17 +5,18 @@ the memory of what is imported. See docs/decisions/0062. It is used on Linux onl
 other thread exists in it, which a fork would not copy.
 """
 
+import contextlib
 import json
-import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
+from mystocks_dagster.processes.forker import take_forker
+from mystocks_dagster.processes.messages import receive, send
 
 _SERVER = "from mystocks_dagster.factory.forking import main; main()"
 #: In the run's folder: the process that the server forked for it, written before it may begin.
@@ -33,14 +34,10 @@ class ForkServer:
 
     def __init__(self, modules: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
-        self._line, line = socket.socketpair()
-        with line:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVER, str(line.fileno()), *sorted(modules)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(line.fileno(),),
-                start_new_session=True,  # Ctrl-C reaches the daemon only
-            )
+        forker = take_forker()
+        self._process, self._line = (forker.process, forker.line) if forker else _new_interpreter()
+        with contextlib.suppress(OSError):  # it has ended, as `alive` will tell
+            send(self._line, sorted(modules))
         self._ready = False
 
     @property
@@ -88,7 +85,7 @@ class ForkServer:
         """End the server; the processes that it forked go on."""
         self._line.close()
         if self.alive():
-            self._process.send_signal(signal.SIGKILL)
+            self._process.kill()
         self._process.wait()
 
 
@@ -100,24 +97,14 @@ def forked(folder: Path) -> ProcessIdentity | None:
         return None
 
 
-def send(line: socket.socket, message: Any) -> None:
-    """Send a JSON value, preceded by its length."""
-    content = json.dumps(message).encode()
-    line.sendall(len(content).to_bytes(8) + content)
-
-
-def receive(line: socket.socket) -> Any:
-    """Return the next JSON value; None when the other side has ended."""
-    size = _read(line, 8)
-    content = _read(line, int.from_bytes(size)) if size else None
-    return json.loads(content) if content else None
-
-
-def _read(line: socket.socket, size: int) -> bytes | None:
-    content = b""
-    while len(content) < size:
-        chunk = line.recv(size - len(content))
-        if not chunk:
-            return None
-        content += chunk
-    return content
+def _new_interpreter() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start the server's process in a new interpreter; return it and this process's end of the line."""
+    line, far = socket.socketpair()
+    with far:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SERVER, str(far.fileno())],
+            stdin=subprocess.DEVNULL,
+            pass_fds=(far.fileno(),),
+            start_new_session=True,  # Ctrl-C reaches the daemon only
+        )
+    return process, line

@@ -10,14 +10,19 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.dagster_internals import RUN_COMMAND_MODULE
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
-from mystocks_dagster.factory.fork_server import IDENTITY_FILE, receive, send
+from mystocks_dagster.factory.fork_server import IDENTITY_FILE
 from mystocks_dagster.gc_tuning import tune_gc
 from mystocks_dagster.migration_scripts import read_once
+from mystocks_dagster.processes.fork import can_fork
+from mystocks_dagster.processes.imported import ImportedFiles
+from mystocks_dagster.processes.messages import receive, send
+from mystocks_dagster.processes.title import set_title
 
 #: What the process of each run imports, and no module of the user's.
 PRELOAD = (
@@ -29,41 +34,58 @@ PRELOAD = (
     "mystocks_dagster.factory.worker",
     "mystocks_dagster.runs.stop",
 )
-_THREADS = Path("/proc/self/task")
 
 
 def main() -> None:
-    """Serve the line whose descriptor is the first argument; in a forked process, execute its run.
+    """Serve, in a new interpreter, the line whose descriptor is the argument."""
+    serve(socket.socket(fileno=int(sys.argv[1])))
 
-    The other arguments are modules to import.
+
+def serve(line: socket.socket) -> None:
+    """Serve until the caller ends; in a forked process, execute its run.
+
+    The first message names modules to import; each other one is a request.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.getsid(0) != os.getpid():
+        os.setsid()  # nothing meant for the daemon's group is meant for it
     tune_gc()
-    descriptor, *modules = sys.argv[1:]
+    modules = receive(line)
+    if modules is None:
+        return
     try:
-        _prepare(modules)
+        safe = prepare(modules)
     except Exception as error:  # noqa: BLE001 - imports and Dagster raise anything; a run's own process tells all of it
         sys.exit(f"mystocks: runs start without the fork server, which cannot be prepared: {error!r}")
-    if (threads := len(list(_THREADS.iterdir()))) != 1:
-        sys.exit(f"mystocks: runs start without the fork server, which has {threads} threads after its imports.")
-    request = _serve(socket.socket(fileno=int(descriptor)))
+    if not safe:
+        sys.exit("mystocks: runs start without the fork server, which has threads after its imports.")
+    request = _serve(line)
     if request is not None:
         from mystocks_dagster.factory.worker import run
 
         run(request["arguments"])
 
 
-def _prepare(modules: Iterable[str]) -> None:
+def prepare(modules: Iterable[str]) -> bool:
+    """Import what runs need, and more modules; return whether forks of this process are safe then."""
+    gc.disable()  # the imports leave nothing to collect
     for module in (*PRELOAD, *modules):
         importlib.import_module(module)
     read_once()
     _rehearse()
+    ImportedFiles.now()  # for the forks too
     gc.collect()
     gc.freeze()  # a collection would copy the memory that all forks share
+    gc.enable()
+    return can_fork()
 
 
+@cache
 def _rehearse() -> None:
-    """Execute a run that does nothing, in a folder of its own: Dagster imports many modules at their first use."""
+    """Execute a run that does nothing, in a folder of its own: Dagster imports many modules at their first use.
+
+    A fork of a process that has done it need not do it again.
+    """
     import dagster as dg
 
     @dg.op
@@ -83,11 +105,11 @@ def _rehearse() -> None:
 
 def _serve(line: socket.socket) -> Mapping[str, Any] | None:
     """Fork at each request until the caller ends; return None in the server and the request in a forked process."""
-    files = _states(path for module in list(sys.modules.values()) if (path := getattr(module, "__file__", None)))
+    files = ImportedFiles.now()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps
     line.sendall(b".")
     while request := receive(line):
-        if files != _states(files):  # the package was upgraded or edited: the next server imports it anew
+        if files.changed():  # the package was upgraded or edited: the next server imports it anew
             return None
         permission, permit = os.pipe()
         if (pid := os.fork()) == 0:
@@ -117,18 +139,6 @@ def _become(request: Mapping[str, Any], permission: int) -> None:
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
     os.close(output)
+    set_title(f"mystocks run {Path(request['folder']).name}")
     os.environ.clear()
     os.environ.update(request["environment"])
-
-
-def _states(files: Iterable[str]) -> dict[str, tuple[int, int]]:
-    """Return what changes when a file is replaced or edited."""
-    states = {}
-    for path in files:
-        try:
-            status = os.stat(path)  # noqa: PTH116 - two thousand of them at each fork
-        except OSError:
-            states[path] = (0, 0)
-        else:
-            states[path] = (status.st_mtime_ns, status.st_ino)
-    return states

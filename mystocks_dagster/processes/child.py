@@ -4,6 +4,7 @@ The descriptor is one end of a pipe whose other end only the parent holds. One b
 only imports its modules, in parallel with the others. End of file means that the parent has ended, by whatever signal
 and on every system; the child and all processes of its group, such as code servers, then end too. Workers of runs are
 in their own sessions and go on. Only the standard library is imported: workspace.yaml may name another interpreter.
+A fork of the supervisor calls `serve`.
 """
 
 import contextlib
@@ -14,6 +15,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
+from typing import NoReturn
 
 #: Seconds that the group has to end by itself.
 _GRACE = 5.0
@@ -33,8 +36,12 @@ def watch_parent(descriptor: int, begin: threading.Event) -> None:
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def watch_code_process() -> None:
-    """Exit when the process with the project's code was killed: Dagster's code server does not start it again."""
+def watch_code_process(forker: int | None) -> None:
+    """Exit when the process with the project's code was killed: Dagster's code server does not start it again.
+
+    Args:
+        forker: The process below this one that is not it.
+    """
     try:
         import psutil
     except ImportError:  # another interpreter
@@ -45,40 +52,56 @@ def watch_code_process() -> None:
         if code_process is not None and code_process.is_running() and code_process.status() != psutil.STATUS_ZOMBIE:
             continue
         # A reload starts the next process before it ends the former.
-        alive = [process for process in server.children() if process.status() != psutil.STATUS_ZOMBIE]
+        below = (process for process in server.children(recursive=True) if process.pid != forker)
+        alive = [process for process in below if process.status() != psutil.STATUS_ZOMBIE]
         if code_process is not None and not alive:
             os._exit(_CODE_PROCESS_GONE)
         code_process = alive[0] if alive else None
 
 
-def main() -> None:
-    """Import the entry's module, wait for the parent's byte, and run the entry."""
-    # Until its work begins there is nothing to clean up: the signal to stop ends it at once and without a word. The
-    # parent blocks that signal while it starts this process, so that one which came earlier arrives now.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    descriptor, code_server, entry, *arguments = sys.argv[1:]
-    os.set_inheritable(int(descriptor), False)
-    # Replaces this file's folder, which Python puts first.
-    sys.path[0] = os.getcwd()  # noqa: PTH109 - pathlib is not needed otherwise
+def serve(
+    descriptor: int, entry: str, arguments: Iterable[str], *, code_server: bool, forker: int | None = None
+) -> NoReturn:
+    """Import the entry's module, wait for the parent's byte, and run the entry.
+
+    Args:
+        descriptor: This process's end of the pipe.
+        entry: `module:function`.
+        arguments: Its command line.
+        code_server: Whether it is a code server.
+        forker: See `watch_code_process`.
+    """
+    os.set_inheritable(descriptor, False)
     begin = threading.Event()
-    threading.Thread(target=watch_parent, args=(int(descriptor), begin), name="parent-watch", daemon=True).start()
+    threading.Thread(target=watch_parent, args=(descriptor, begin), name="parent-watch", daemon=True).start()
     module, _, function = entry.partition(":")
     gc.disable()  # a third of the time of the imports, which leave nothing to collect
-    if code_server != "yes":  # such a one opens no storage: the process below it does, with scripts of its own
+    if not code_server:  # such a one opens no storage: the process below it does, with scripts of its own
         importlib.import_module("mystocks_dagster.migration_scripts").read_once()
     run = getattr(importlib.import_module(module), function)
     gc.freeze()
     gc.enable()
     begin.wait()
-    if code_server == "yes":
-        threading.Thread(target=watch_code_process, name="code-process-watch", daemon=True).start()
+    if code_server:
+        threading.Thread(target=watch_code_process, args=(forker,), name="code-process-watch", daemon=True).start()
     sys.argv = [module, *arguments]
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.exit(run())
     except KeyboardInterrupt:  # the server had not yet come to where it handles it
         sys.exit(128 + signal.SIGINT)
+
+
+def main() -> NoReturn:
+    """Run the server that the command line names."""
+    # Until its work begins there is nothing to clean up: the signal to stop ends it at once and without a word. The
+    # parent blocks that signal while it starts this process, so that one which came earlier arrives now.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # Replaces this file's folder, which Python puts first.
+    sys.path[0] = os.getcwd()  # noqa: PTH109 - pathlib is not needed otherwise
+    descriptor, code_server, entry, *arguments = sys.argv[1:]
+    serve(int(descriptor), entry, arguments, code_server=code_server == "yes")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,12 @@ def use_json() -> None:
     logging.getLogger(_OWN).setLevel(logging.INFO)
 
 
+def do_not_use_json() -> None:
+    """Take back what `use_json` has set up, in a fork that sets up its own log."""
+    logging.basicConfig(handlers=[], level=logging.WARNING, force=True)
+    logging.getLogger(_OWN).setLevel(logging.NOTSET)
+
+
 def reporter(say: Callable[[str], None], *, as_json: bool) -> Callable[[str], None]:
     """Return the function for lines that a long-lived command says: `say`, or one that logs them as JSON."""
     if not as_json:

@@ -4,14 +4,20 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.processes import code_process
+from mystocks_dagster.processes.child import serve
 from mystocks_dagster.processes.commands import Command
+from mystocks_dagster.processes.fork import Fork, fork
+from mystocks_dagster.processes.forker import keep_forker
 
 _CHILD = Path(__file__).with_name("child.py")
+_VARIABLES = {"DAGSTER_IS_DEV_CLI": "1"}
 #: Seconds between two checks of the servers.
 _CHECK_SECONDS = 0.2
 #: Seconds before a restart: the first, doubled each time, and the longest.
@@ -36,21 +42,32 @@ class Child:
         self.begun = False
         self.ready_since: float | None = None
         self.starts_at: float | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Fork | None = None
         self._lifeline = -1
 
-    def start(self) -> None:
-        """Start its process, which imports its modules and waits for `begin`."""
+    def start(self, *, forked: bool = False) -> None:
+        """Start its process, which imports its modules and waits for `begin`.
+
+        Args:
+            forked: Whether it is a fork of this process; otherwise it has an interpreter of its own.
+        """
         reading, writing = os.pipe()
+        try:
+            self._process = self._fork(reading) if forked else self._new_interpreter(reading)
+        finally:
+            os.close(reading)
+        self._lifeline, self.begun, self.ready_since, self.starts_at = writing, False, None, None
+
+    def _new_interpreter(self, reading: int) -> subprocess.Popen[bytes]:
         command = self.command
         code_server = "yes" if command.is_code_server else "no"
         # A child inherits the mask: it gets the signal when it has said how it takes it, not while Python starts.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [command.executable, str(_CHILD), str(reading), code_server, command.entry, *command.arguments],
                 cwd=self._folder,
-                env={**os.environ, "DAGSTER_IS_DEV_CLI": "1"},
+                env={**os.environ, **_VARIABLES},
                 stdin=subprocess.DEVNULL,
                 pass_fds=(reading,),
                 # Its own group, so that Ctrl-C reaches the supervisor only and the whole group can be ended.
@@ -58,8 +75,26 @@ class Child:
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            os.close(reading)
-        self._lifeline, self.begun, self.ready_since, self.starts_at = writing, False, None, None
+
+    def _fork(self, reading: int) -> Fork:
+        command = self.command
+
+        def work() -> None:
+            os.chdir(self._folder)
+            sys.path[0] = str(self._folder)  # as in a program that Python finds there
+            os.environ.update(_VARIABLES)
+            forker = keep_forker(*command.forker) if command.forker else None
+            if command.is_code_server:
+                code_process.fork_it()
+            serve(
+                reading,
+                command.entry,
+                command.arguments,
+                code_server=command.is_code_server,
+                forker=forker.process.pid if forker else None,
+            )
+
+        return fork(work, f"mystocks {command.name}", keep={reading}, new_session=True)
 
     def begin(self) -> None:
         """Let the process begin its work."""
@@ -116,16 +151,30 @@ class Supervisor:
         folder: Path,
         say: Callable[[str], None],
         stop_requested: Callable[[], bool] = lambda: False,
+        *,
+        forks: bool = False,
     ) -> None:
-        """Prepare the servers; `stop_requested` returns whether a signal to stop has arrived."""
+        """Prepare the servers.
+
+        Args:
+            commands: What to start.
+            folder: Where they run.
+            say: Takes each line for the person at the terminal.
+            stop_requested: Returns whether a signal to stop has arrived.
+            forks: Whether the first processes are forks of this one.
+        """
+        self._forks = forks
         self._children = [Child(command, folder) for command in commands]
         self._say = say
         self._stop_requested = stop_requested
 
     def start(self) -> None:
-        """Start all processes; they import in parallel, and none begins its work."""
+        """Start all processes; none begins its work.
+
+        A server that is started again later is in a new interpreter: upgraded code is imported anew.
+        """
         for child in self._children:
-            child.start()
+            child.start(forked=self._forks and child.command.executable == sys.executable)
 
     def wait_until_ready(self) -> None:
         """Let all servers begin, and return when all are ready, without a time limit.

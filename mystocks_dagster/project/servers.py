@@ -11,13 +11,15 @@ from types import FrameType
 
 from mystocks_dagster.addresses import check_host
 from mystocks_dagster.alerts.daemon_watch import watching
+from mystocks_dagster.dagster_internals import SERVER_MODULES, ConfigurableClassData, InstanceRef
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.factory.forking import prepare
 from mystocks_dagster.instance import ADDRESS_FILE, DAGSTER_PATH, address_note, open_instance, prepare_home
 from mystocks_dagster.instance import ui_address as ui_address  # part of this module's interface
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.commands import address as reached
 from mystocks_dagster.processes.commands import commands, socket_folder
-from mystocks_dagster.processes.fork import in_a_fork
+from mystocks_dagster.processes.fork import can_fork, in_a_fork
 from mystocks_dagster.processes.supervisor import Supervisor
 from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.users import check_door
@@ -57,7 +59,7 @@ def serve(
     """
     check_host(settings, host)
     home = prepare_home(settings)
-    in_a_fork(lambda: open_instance(settings).dispose())  # it creates the storage before several servers try to at once
+    open_instance(settings).dispose()  # it creates the storage before several servers try to at once
     check_door(settings)
     stop_requested = stop_on_signals()
     _claim(home, report)
@@ -84,7 +86,7 @@ def _serve(
         report(f"Port {port} is in use; using {chosen}.")
     report(f"Starting the web server, Dagster's daemon, and the code server that loads {settings.task_file.name} …")
     servers = commands(settings, socket_folder(home), host, chosen)
-    supervisor = Supervisor(servers, settings.root, report, stop_requested)
+    supervisor = Supervisor(servers, settings.root, report, stop_requested, forks=_prepare_forks(home))
     address_file = home / ADDRESS_FILE
     address_file.unlink(missing_ok=True)  # left by a killed `mystocks ui`
     reload_state.forget(settings)
@@ -110,6 +112,17 @@ def _serve(
         # Otherwise its last heartbeat would look like a running daemon for some time.
         with open_instance(settings) as instance:
             instance.wipe_daemon_heartbeats()
+
+
+def _prepare_forks(home: Path) -> bool:
+    """Import what the servers share; return whether they can be forks of this process."""
+    try:
+        parts = [
+            part.module_name for part in InstanceRef.from_dir(str(home)) if isinstance(part, ConfigurableClassData)
+        ]
+        return can_fork() and prepare([*SERVER_MODULES, *parts])
+    except Exception:  # noqa: BLE001 - whatever fails here is told by the server that needs it
+        return False
 
 
 def _note_intervals(settings: Settings) -> None:

@@ -34,12 +34,12 @@ QUICK = """
     def slow(params):
         time.sleep(600)
 """
-#: How the command lines of the servers are known.
+#: How the command lines of the servers are known: the titles of forks, and those with interpreters of their own.
 ROLES = {
-    "daemon": "dagster._daemon",
-    "web server": "mystocks_dagster.web",
-    "code server": "code_server:",
-    "code process": "api grpc",
+    "daemon": ("mystocks daemon", "dagster._daemon"),
+    "web server": ("mystocks web server", "mystocks_dagster.web"),
+    "code server": ("mystocks code server", "code_server:"),
+    "code process": ("mystocks code process", "api grpc"),
 }
 RUNS = """query($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results {
            runId status tags { key value } } } } }"""
@@ -55,11 +55,14 @@ class Live:
         (self.folder.root / ".dagster" / "ui.json").unlink(missing_ok=True)
         self.server: Server = self.stack.enter_context(serve(self.folder))
 
+    def servers(self) -> list[psutil.Process]:
+        """Return the living servers under the present `mystocks ui`."""
+        below = psutil.Process(self.server.process.pid).children(recursive=True)
+        return [one for one in below if any(plays(one, role) for role in ROLES)]
+
     def process(self, role: str) -> psutil.Process | None:
         """Return the living process of that role under the present `mystocks ui`."""
-        return next(
-            (one for one in psutil.Process(self.server.process.pid).children(recursive=True) if plays(one, role)), None
-        )
+        return next((one for one in self.servers() if plays(one, role)), None)
 
     def daemons(self) -> list[int]:
         """Return every daemon of this project, whoever started it."""
@@ -90,7 +93,7 @@ def text(process: psutil.Process) -> str:
 
 
 def plays(process: psutil.Process, role: str) -> bool:
-    return ROLES[role] in text(process)
+    return any(line in text(process) for line in ROLES[role])
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +148,21 @@ def test_a_second_daemon_is_refused_with_the_number_of_the_first_however_it_is_s
     assert live.daemons() == [first.pid]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="used on Linux only")
+def test_the_servers_are_forks_that_ps_shows_by_their_names_also_after_a_reload_of_the_code(live: Live) -> None:
+    def names() -> list[str]:
+        listed = ["ps", "-o", "args=", "-p", ",".join(str(one.pid) for one in live.servers())]
+        return sorted(line.strip() for line in subprocess.check_output(listed, text=True).splitlines())
+
+    expected = ["code process", "code server mystocks", "daemon", "web server"]
+    assert names() == [f"mystocks {name}" for name in expected]
+    before = live.process("code process")
+    live.server.graphql('mutation { reloadRepositoryLocation(repositoryLocationName: "mystocks") { __typename } }')
+    wait_for(lambda: (after := live.process("code process")) != before and after, 60, "the end of the former process")
+    assert names() == [f"mystocks {name}" for name in expected]
+    live.works()
+
+
 @pytest.mark.parametrize("role", ["daemon", "web server", "code server", "code process"])
 @pytest.mark.usefixtures("slow")
 def test_a_killed_server_comes_back_and_starts_runs(live: Live, role: str) -> None:
@@ -162,7 +180,10 @@ def test_a_killed_server_comes_back_and_starts_runs(live: Live, role: str) -> No
 def test_runs_are_forked_and_start_all_the_same_when_the_fork_server_was_killed(live: Live) -> None:
     def fork_server() -> psutil.Process | None:
         daemon = live.process("daemon")
-        return next((one for one in daemon.children() if "factory.forking" in text(one)), None) if daemon else None
+        below = daemon.children() if daemon else []
+        return next(
+            (one for one in below if "fork server of runs" in text(one) or "factory.forking" in text(one)), None
+        )
 
     def forked() -> bool:
         live.works()
@@ -186,7 +207,7 @@ def test_when_the_ui_is_killed_its_servers_end_and_the_next_has_one_daemon(
 ) -> None:
     parent = psutil.Process(live.server.process.pid)
     run_id, worker = slow
-    servers = [one for one in parent.children(recursive=True) if any(plays(one, role) for role in ROLES)]
+    servers = live.servers()
     assert len(servers) == 4
     parent.kill()
     # At once, as a service manager does.

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 from support.processes import is_running, running
 from support.project import Folder, wait_for
@@ -45,14 +46,17 @@ PARENT = """
     from pathlib import Path
     from mystocks_dagster.processes.commands import Command
     from mystocks_dagster.processes.supervisor import Supervisor
-    log = sys.argv[1]
-    one = Command(name="server", waits_for="it", entry="example_server:run", arguments=(log, "lives"),
-        ready=lambda pid: True)
-    held = Supervisor([one], Path.cwd(), print)
+    log, forks = sys.argv[1], sys.argv[2] == "forks"
+    both = [
+        Command(name=name, waits_for="it", entry="example_server:run", arguments=(log, "lives"), ready=lambda pid: True)
+        for name in ("first", "second")
+    ]
+    held = Supervisor(both, Path.cwd(), print, forks=forks)
     held.start()
     held.wait_until_ready()
-    time.sleep(60)
+    held.run()
 """
+linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork")
 
 
 @pytest.fixture
@@ -92,17 +96,42 @@ def supervised(*all_of_them: Command) -> Iterator[tuple[Supervisor, list[str]]]:
         held.stop()
 
 
+@contextmanager
+def parent(log: Path, how: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a supervisor of two servers, which has started both."""
+    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(PARENT), str(log), how])
+    try:
+        wait_for(lambda: len(pids(log)) == 2, 30, "both servers")
+        yield parent
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+@pytest.mark.parametrize("how", ["interpreters", pytest.param("forks", marks=linux)])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-def test_a_server_and_what_it_started_end_with_their_parent_however_that_ends(
-    log: Path, number: signal.Signals
+def test_servers_and_what_they_started_end_with_their_parent_however_that_ends(
+    log: Path, number: signal.Signals, how: str
 ) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(PARENT), str(log)])
-    server, other = wait_for(lambda: pids(log), 30, "the server")[0]
-    assert is_running(server)
-    assert is_running(other)
-    parent.send_signal(number)
-    parent.wait()
-    wait_for(lambda: not is_running(server) and not is_running(other), 8, "the end of both")
+    with parent(log, how) as supervisor:
+        all_of_them = [pid for line in pids(log) for pid in line]
+        assert len(running(all_of_them)) == 4
+        supervisor.send_signal(number)
+        supervisor.wait()
+        wait_for(lambda: not running(all_of_them), 8, "the end of all")
+
+
+@linux
+def test_a_fork_that_was_killed_comes_back_in_an_interpreter_of_its_own(log: Path) -> None:
+    with parent(log, "forks") as supervisor:
+        first = [psutil.Process(server) for server, _ in pids(log)]
+        assert sorted(one.cmdline()[0] for one in first) == ["mystocks first", "mystocks second"]
+        assert all(one.ppid() == supervisor.pid for one in first)
+        first[0].kill()
+        again = wait_for(lambda: len(found := pids(log)) == 3 and found, 30, "its restart")[2][0]
+        assert "child.py" in " ".join(psutil.Process(again).cmdline())
+        assert first[1].is_running()
+    wait_for(lambda: not running(pid for line in pids(log) for pid in line), 8, "the end of all")
 
 
 def test_stop_leaves_nothing_behind(log: Path) -> None:
@@ -132,6 +161,35 @@ def test_one_that_is_stopped_while_it_starts_says_nothing(
     wait_for(lambda: one.exit_code() is not None, 30, "its end")
     one.close()
     assert "".join(capfd.readouterr()) == ""
+
+
+INTERRUPTED = """
+    import signal, sys, time
+    from pathlib import Path
+    from mystocks_dagster.processes.commands import Command
+    from mystocks_dagster.processes.supervisor import Child
+    one = Child(Command(name="it", waits_for="it", entry="slow_server:run", arguments=(), ready=bool), Path.cwd())
+    one.start(forked=True)
+    if sys.argv[1] == "it begins":
+        one.begin()
+    while sys.argv[1] != "at once" and not Path("here").exists():
+        time.sleep(0.05)
+    one.signal(signal.SIGINT)
+    while one.exit_code() is None:
+        time.sleep(0.05)
+"""
+
+
+@linux
+@pytest.mark.parametrize("when", ["at once", "it imports", "it begins"])
+def test_a_fork_that_is_stopped_while_it_starts_says_nothing(log: Path, tmp_path: Path, when: str) -> None:
+    stay = "from pathlib import Path; Path('here').touch(); import time; time.sleep(60)"
+    module, work = ("pass", stay) if when == "it begins" else (stay, "pass")
+    (tmp_path / "slow_server.py").write_text(f"{module}\ndef run():\n    {work}\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(INTERRUPTED), when], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
 def test_a_code_server_that_is_stopped_while_it_loads_says_nothing_nor_do_its_processes(

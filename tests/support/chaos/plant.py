@@ -22,16 +22,16 @@ from support.chaos.world import World
 from support.processes import stop_and_kill
 from support.project import Folder, free_port, make_folder
 
-#: What tells the processes of a deployment from each other, by a word of their command lines.
+#: What tells the processes of a deployment from each other: words of their command lines, which are titles in forks.
 ROLES = {
-    "worker": "from mystocks_dagster.factory.",  # in an interpreter of its own, or forked
-    "guard": "process_guard.py",
-    "body": "execution/child.py",
-    "daemon": "dagster._daemon",
-    "web server": "mystocks_dagster.web",
-    "code server": "code_server",
-    "code process": "api grpc",
-    "ui": "cli.main ui",
+    "worker": ("from mystocks_dagster.factory.", "mystocks run", "mystocks fork server of runs"),
+    "guard": ("process_guard.py",),
+    "body": ("execution/child.py",),
+    "daemon": ("dagster._daemon", "mystocks daemon"),
+    "web server": ("mystocks_dagster.web", "mystocks web server"),
+    "code server": ("code_server", "mystocks code server", "mystocks fork server of code"),
+    "code process": ("api grpc", "mystocks code process"),
+    "ui": ("cli.main ui",),
 }
 #: Seconds until systemd starts a service again, as in our service file.
 RESTART_SECONDS = 1.0
@@ -121,7 +121,7 @@ class Plant:
         """Return what the process is; `other` for all that the functions of tasks start."""
         with suppress(psutil.Error):
             line = " ".join(process.cmdline())
-            return next((role for role, word in ROLES.items() if word in line), "other")
+            return next((role for role, words in ROLES.items() if any(word in line for word in words)), "other")
         return "ended"
 
     def cut_power(self) -> None:
