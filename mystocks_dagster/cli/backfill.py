@@ -11,7 +11,7 @@ from mystocks_dagster.cli.completion import task_ids
 from mystocks_dagster.cli.data_gaps import days_text
 from mystocks_dagster.cli.days import day_option
 from mystocks_dagster.cli.fill_plan import print_plan, print_postponed
-from mystocks_dagster.cli.open_project import open_project
+from mystocks_dagster.cli.open_project import open_project, open_project_to_run
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.cli.run import print_executions, read_param
 from mystocks_dagster.errors import InvalidParams
@@ -79,7 +79,7 @@ def backfill(
 def _fill_range(
     name: str, first: date, last: date, config: Mapping[str, Any], *, again: bool, dry_run: bool, json: bool
 ) -> None:
-    project = open_project()
+    project = open_project() if dry_run else open_project_to_run()
     planner = project.runs.backfill(name)
     plan = planner.plan(first, last, again=again)
     if not json:
@@ -103,7 +103,7 @@ def _fill_missing(
     json: bool,
 ) -> None:
     """Load the gaps of tables within what the hosts allow; end the command."""
-    project = open_project()
+    project = open_project() if dry_run else open_project_to_run()
     plan = project.coverage.plan(tables, start=start, end=end, source=config.get("data_source"), requests=requests)
     if not json:
         print_plan(plan)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.open_project import open_project, ui_command
+from mystocks_dagster.cli.open_project import open_project_to_run, ui_command
 from mystocks_dagster.cli.printing import console, print_json
 from mystocks_dagster.cli.run import print_executions
 from mystocks_dagster.errors import UnknownName
@@ -37,7 +37,7 @@ def bootstrap(
     """
     from mystocks_dagster.cli.follow import run_and_follow
 
-    project = open_project()
+    project = open_project_to_run()
     run_id = project.runs.create(task_of(project), {"years": years, **source_params(origin)})
     finished = run_and_follow(project, run_id, quiet=json)
     if json:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mystocks_dagster.cli.open_project import open_project, ui_command
+from mystocks_dagster.cli.open_project import open_project_to_run, ui_command
 from mystocks_dagster.cli.printing import console, escape
 from mystocks_dagster.cli.run import print_executions
 from mystocks_dagster.lake.location import check_location
@@ -36,7 +36,7 @@ def demo(
 
     settings = Settings.from_env()
     check_location(settings.lake)
-    project = open_project(settings)
+    project = open_project_to_run(settings)
     began = time.monotonic()
     console.print(
         "[bold]The market of this demo is simulated[/] (模拟行情, not real prices) "

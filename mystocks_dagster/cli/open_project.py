@@ -6,6 +6,21 @@ from mystocks_dagster.cli.printing import errors, escape
 from mystocks_dagster.settings import Settings
 
 
+def open_project_to_run(settings: Settings | None = None) -> Any:
+    """Return the project of this folder, for a command that starts runs and follows them.
+
+    Where no daemon takes a run off the queue, its process is forked from this one, which has imported Dagster already.
+    """
+    from mystocks_dagster.processes import lock
+
+    settings = settings or Settings.from_env()
+    if settings.demo or lock.holder(settings.dagster_home / lock.DAEMON_LOCK) is None:
+        from mystocks_dagster.factory import fork_server
+
+        fork_server.begin()
+    return open_project(settings)
+
+
 def open_project(settings: Settings | None = None) -> Any:
     """Return the project of this folder."""
     from mystocks_dagster.project.project import Project

@@ -8,7 +8,7 @@ import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import TaskOrGroup
-from mystocks_dagster.cli.open_project import open_project
+from mystocks_dagster.cli.open_project import open_project, open_project_to_run
 from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds, translate
 from mystocks_dagster.errors import InvalidParams, NothingFailed
 from mystocks_dagster.taskfile.secrets import mask
@@ -46,7 +46,7 @@ def run(
     """
     from mystocks_dagster.cli.follow import run_and_follow
 
-    project = open_project()
+    project = open_project() if detach else open_project_to_run()
     params = dict(read_param(text) for text in param or ())
     if failed_only:
         params, only = {**_params_of_failed(project, name, json=json), **params}, True

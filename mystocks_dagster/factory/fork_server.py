@@ -6,6 +6,7 @@ other thread exists in it, which a fork would not copy.
 """
 
 import contextlib
+import importlib
 import json
 import socket
 import subprocess
@@ -15,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
-from mystocks_dagster.processes.forker import take_forker
+from mystocks_dagster.processes.fork import can_fork
+from mystocks_dagster.processes.forker import OF_RUNS, keep_forker, take_forker
 from mystocks_dagster.processes.messages import receive, send
 
 _SERVER = "from mystocks_dagster.factory.forking import main; main()"
@@ -30,10 +32,12 @@ class ForkServer:
 
     Args:
         modules: What it imports beyond the modules that every run needs.
+        patience: Seconds for which `ready` waits for the end of its imports.
     """
 
-    def __init__(self, modules: Iterable[str] = ()) -> None:
+    def __init__(self, modules: Iterable[str] = (), *, patience: float = 0.0) -> None:
         self._lock = threading.Lock()
+        self._patience = patience
         forker = take_forker()
         self._process, self._line = (forker.process, forker.line) if forker else _new_interpreter()
         with contextlib.suppress(OSError):  # it has ended, as `alive` will tell
@@ -53,7 +57,8 @@ class ForkServer:
         """Return whether it has done its imports and can fork."""
         if not self._ready:
             try:
-                self._ready = self._line.recv(1, socket.MSG_DONTWAIT) == b"."
+                self._line.settimeout(self._patience)
+                self._ready = self._line.recv(1) == b"."
             except OSError:  # not yet, or it has ended
                 return False
         return self._ready and self.alive()
@@ -87,6 +92,25 @@ class ForkServer:
         if self.alive():
             self._process.kill()
         self._process.wait()
+
+
+_begun: list[ForkServer] = []
+
+
+def begin() -> None:
+    """Fork the server of a program that starts runs itself, while the program has no other thread.
+
+    It prepares itself while the program prepares the run. Where it cannot be forked, runs start in a new interpreter.
+    """
+    if can_fork():
+        importlib.import_module("mystocks_dagster.runs.launch")  # with Dagster: both need it
+        keep_forker(*OF_RUNS)
+        _begun.append(ForkServer(patience=_FORK_SECONDS))
+
+
+def begun() -> ForkServer | None:
+    """Return the server that `begin` has forked for this program."""
+    return _begun[-1] if _begun else None
 
 
 def forked(folder: Path) -> ProcessIdentity | None:

@@ -107,7 +107,10 @@ def _serve(line: socket.socket) -> Mapping[str, Any] | None:
     """Fork at each request until the caller ends; return None in the server and the request in a forked process."""
     files = ImportedFiles.now()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps
-    line.sendall(b".")
+    try:
+        line.sendall(b".")
+    except OSError:  # the caller has ended meanwhile
+        return None
     while request := receive(line):
         if files.changed():  # the package was upgraded or edited: the next server imports it anew
             return None

@@ -28,7 +28,7 @@ from mystocks_dagster.dagster_internals import (
     WorkerStatus,
 )
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
-from mystocks_dagster.factory.fork_server import ForkServer, forked
+from mystocks_dagster.factory.fork_server import ForkServer, begun, forked
 from mystocks_dagster.factory.spec import TASK_POOL
 from mystocks_dagster.factory.ui_metadata import ran_tag
 from mystocks_dagster.runs.stop import is_stopped
@@ -48,7 +48,7 @@ _PAUSE_SECONDS = 60.0
 
 
 class ProcessRunLauncher(RunLauncher, ConfigurableClass):
-    """Launches a run as `factory/worker.py` in its own session on this machine, in a daemon by the fork server.
+    """Launches a run as `factory/worker.py` in its own session on this machine, by the fork server where one is.
 
     The worker's output is in `worker.log` in the run's storage folder, beside the captured output of its steps.
     """
@@ -91,7 +91,8 @@ class ProcessRunLauncher(RunLauncher, ConfigurableClass):
             return
         environment = {**os.environ, ONLY_JOB: run.job_name}
         argument = arguments.get_command_args()[-1]
-        forked = self._forks.fork(argument, folder, environment) if self._forks and self._forks.ready() else None
+        forks = self._forks or begun()
+        forked = forks.fork(argument, folder, environment) if forks and forks.ready() else None
         worker = forked.pid if forked else self._start(argument, folder, environment)
         self._instance.add_run_tags(run.run_id, {Tag.WORKER: worker_tag(run.run_id, worker), **tags_of_tasks(plan)})
 

@@ -26,7 +26,7 @@ from mystocks_dagster.dagster_internals import (
     WorkspaceFileTarget,
 )
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.processes import lock
+from mystocks_dagster.processes import forker, lock
 from mystocks_dagster.processes.loopback import opener
 from mystocks_dagster.settings import Settings
 
@@ -98,7 +98,7 @@ def _daemon(settings: Settings, workspace: Path) -> Command:
         entry=DAEMON_ENTRY_POINT,
         arguments=("run", "--workspace", str(workspace), *_log_format(settings)),
         ready=lambda pid: (holder := lock.holder(path)) is not None and holder.pid == pid,
-        forker=("mystocks_dagster.factory.forking:serve", "mystocks fork server of runs"),
+        forker=forker.OF_RUNS,
     )
 
 

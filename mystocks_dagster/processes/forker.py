@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from mystocks_dagster.processes.fork import Fork, fork
 
+#: `module:function` of the forker of runs, and what `ps` shows of it.
+OF_RUNS = ("mystocks_dagster.factory.forking:serve", "mystocks fork server of runs")
+
 
 @dataclass(frozen=True)
 class Forker:

@@ -153,6 +153,23 @@ def test_the_fork_server_ends_when_the_daemon_is_killed(project: Folder) -> None
     wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 120, "its end")
 
 
+def test_a_command_that_runs_a_task_without_a_daemon_forks_its_process_and_leaves_none(project: Folder) -> None:
+    project.env |= {"OF_THE_DAY": "rain"}
+    project.mystocks("run", "note")
+    assert (project.root / "noted").read_text(encoding="utf-8") == "rain"
+    (identity,) = (project.root / ".dagster" / "storage").glob(f"*/{fork_server.IDENTITY_FILE}")
+    assert not psutil.pid_exists(json.loads(identity.read_text(encoding="ascii"))["pid"])
+    here = [one for one in psutil.process_iter() if one.pid != os.getpid() and _works_in(one, project.root)]
+    assert not here
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.cwd() == str(folder)
+    except psutil.Error:
+        return False
+
+
 def test_without_a_fork_server_the_file_of_another_run_is_not_taken_for_ones_own(tmp_path: Path) -> None:
     assert fork_server.forked(tmp_path) is None
     (tmp_path / fork_server.IDENTITY_FILE).write_text("{", encoding="ascii")
