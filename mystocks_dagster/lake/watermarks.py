@@ -6,6 +6,7 @@ Only transaction logs are read, never data.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -71,7 +72,8 @@ def stale_since(
     if computed is None:
         return BEGINNING
     seen = {(version, seen_version(computed, piece, version)) for piece, version in product(work, inputs)}
-    days = (changes(number, version) for version, number in seen)
+    with ThreadPoolExecutor(max(1, len(seen))) as pool:  # each opens a log
+        days = list(pool.map(lambda item: changes(item[1], item[0]), seen))
     return min((day for day in days if day is not None), default=None)
 
 

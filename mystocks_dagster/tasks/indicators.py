@@ -1,7 +1,9 @@
 """Technical indicators of the whole market, daily, weekly and monthly, on backward-adjusted prices."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +48,8 @@ class IndicatorParams(TaskParams):
     force: bool = Field(default=False, description="Rewrite the tables even when nothing has changed.")
 
 
+#: Periods that are carried on at the same time.
+_THREADS = min(len(PERIODS), os.cpu_count() or 1)
 #: What the progress of a period's indicators is called.
 _STAGES = {"daily": "daily indicators", "weekly": "weekly indicators", "monthly": "monthly indicators"}
 _TABLES = Tables(
@@ -85,6 +89,7 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
         LakeError: None of the symbols has bars.
     """
     lake, rows = run.lake(), Counter[str]()
+    lake.open_together(*_TABLES.reads, *_TABLES.writes, *_TABLES.also_writes)
     derive_unknown(lake)
     tables = tuple(f"indicators_{period}" for period in dict.fromkeys(params.periods))
     return unless_overtaken(lake, tables, lambda: _calculate(lake, params, run, rows), run.logger)
@@ -93,18 +98,20 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
 def _calculate(lake: Lake, params: IndicatorParams, run: TaskRun, rows: Counter[str]) -> TaskResult:
     """Calculate what is stale, and add the written rows by table to `rows`."""
     inputs = versions(lake, ("daily_bars", "adjust_events", *identity_inputs(lake)))
-    doubtful = find_doubts(lake, symbols=params.symbols)
     code = tables_of(calculate_technical_indicators).code_version or ""
     calculations = chosen_calculations(params.indicators)
     works = [part for period in dict.fromkeys(params.periods) for part in Work(period, calculations, code).parts()]
     extent, times = stored_extent(lake), StageTimes()
     without: list[str] = []
-    if params.symbols:
-        without = _without_traded_bars(lake, params.symbols)
-        for work in works:
-            rows[work.table] += recompute(lake, work, params.symbols)
-    else:
-        _calculate_all(lake, works, inputs, extent, params, run, times, rows)
+    with ThreadPoolExecutor(1) as pool:
+        doubts = pool.submit(find_doubts, lake, symbols=params.symbols)
+        if params.symbols:
+            without = _without_traded_bars(lake, params.symbols)
+            for work in works:
+                rows[work.table] += recompute(lake, work, params.symbols)
+        else:
+            _calculate_all(lake, works, inputs, extent, params, run, times, rows)
+        doubtful = doubts.result()
     if not any(rows.values()):
         return _result({}, doubtful, without, f"Already complete up to {extent.last}.")
     message = f"{sum(rows.values()):,} rows up to {extent.last}."
@@ -137,21 +144,30 @@ def _calculate_all(
     rows: Counter[str],
 ) -> None:
     """Calculate what is stale: from the stored state where that is possible, else from the first bar on."""
-    stale = works if params.force else [work.without(work.fresh(lake, inputs)) for work in works]
-    stale = [work for work in stale if work.calculations]
+
+    def without_fresh(work: Work) -> Work:
+        return work if params.force else work.without(work.fresh(lake, inputs))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        stale = [work for work in pool.map(without_fresh, works) if work.calculations]
     # The years of all periods: it does not change when a period must be calculated from its first year on.
     years = max(1, len(extent.years))
     total = years * len(stale)
     rebuilds: list[Work] = []
-    with BackgroundWrite() as states:
-        for place, work in enumerate(stale):
+
+    def carried_on(work: Work) -> int | None:
+        with times.of(f"{work.period}, new bars"):
+            return None if params.force else carry(lake, work, inputs, extent, states)
+
+    # Each period has a table of its own, and they depend on bars only.
+    with BackgroundWrite() as states, ThreadPoolExecutor(_THREADS) as pool:
+        waiting = [pool.submit(carried_on, work) for work in stale]
+        for place, (work, carried) in enumerate(zip(stale, waiting, strict=True)):
             run.report_progress(years * (place - len(rebuilds)), total, _STAGES[work.period])
-            with times.of(f"{work.period}, new bars"):
-                carried = None if params.force else carry(lake, work, inputs, extent, states)
-            if carried is None:
+            if (written := carried.result()) is None:
                 rebuilds.append(work)
             else:
-                rows[work.table] += carried
+                rows[work.table] += written
     rest = years * len(rebuilds)
     if rebuilds := joined(rebuilds):
         names = ", ".join(dict.fromkeys(item.name for work in rebuilds for item in work.calculations))

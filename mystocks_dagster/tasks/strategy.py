@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cache, partial
 from itertools import chain
 from typing import Any
@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import Field, ValidationError
 
 from mystocks_dagster.lake.delta import translate_errors
-from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
+from mystocks_dagster.lake.doubts import Doubt, describe_doubts, find_doubts
 from mystocks_dagster.lake.identity import identity_inputs
 from mystocks_dagster.lake.layout import row_order
 from mystocks_dagster.lake.matching import with_columns_of
@@ -47,6 +47,8 @@ from mystocks_dagster.tasks.strategy_stretches import ahead, read_stretches
 _COMPUTING = (columns, conditions, evaluation, formulas, ranking)
 _READING = (strategy_rows, strategy_statements, strategy_stretches, limit_columns, statement_factors)
 _ENGINE = (*_COMPUTING, *_READING)
+#: Days. To read a few months once takes less time than to read some of their columns twice.
+_QUARTER = 92
 #: More days since 1970 than a date of a lake has.
 _MOST_DAYS = 1_000_000
 
@@ -91,6 +93,7 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
         InvalidParams: The code of a strategy failed.
     """
     lake = run.lake()
+    lake.open_together(*tables_of(calculate_strategy_signals).reads, "signals", "adjust_events")
     return unless_overtaken(lake, ("signals",), lambda: _calculate(lake, params, run), run.logger)
 
 
@@ -99,22 +102,28 @@ def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     changes = cache(partial(first_change, lake))
     pieces = [_piece(lake, choice, f"{engine}", changes, force=params.force) for choice in params.choices]
     stale = [piece for piece in pieces if piece.since]
-    rows, times = 0, StageTimes()
+    rows, counts, times = 0, Counter[str](), StageTimes()
     since = min((piece.since for piece in stale if piece.since), default=date.max)
-    with ThreadPoolExecutor(1) as pool:
-        # A new day changes a few days; meanwhile the signals of all years before are counted.
-        earlier = pool.submit(_counts, lake, end=date(max(since.year - 1, 1), 12, 31))
+    with ThreadPoolExecutor(2) as pool:
+        doubts = pool.submit(find_doubts, lake)
+        # A new day changes a few days; meanwhile the signals of all days before are counted.
+        earlier = pool.submit(_stored_counts, lake, before=since)
         if stale:
-            rows = _store(lake, stale, since, times, force=params.force)
-        counts = earlier.result() + _counts(lake, start=date(since.year, 1, 1))
+            rows, counts = _store(lake, stale, since, times, force=params.force)
+        counts, doubtful = counts + earlier.result(), doubts.result()
     computed = [piece.choice for piece in stale]
-    return replace(_result(lake, params, run, rows, computed, counts), stages=times.seconds)
+    return replace(_result(lake, params, run, rows, computed, counts, doubtful), stages=times.seconds)
 
 
-def _store(lake: Lake, stale: Sequence["_Piece"], since: date, times: StageTimes, *, force: bool) -> int:
-    """Compute and store what is stale; return the number of rows written.
+def _store(
+    lake: Lake, stale: Sequence["_Piece"], since: date, times: StageTimes, *, force: bool
+) -> tuple[int, Counter[str]]:
+    """Compute and store what is stale.
 
     A whole table is written year by year, also one that an older version wrote in one file.
+
+    Returns:
+        The number of rows written, and that of the rows from the day `since` on by strategy.
     """
     seen = {name: number for piece in stale for name, number in piece.watermarks.items()}
     computed = ahead(_computed(lake, stale, times))
@@ -122,14 +131,17 @@ def _store(lake: Lake, stale: Sequence["_Piece"], since: date, times: StageTimes
     if not exists or (since == BEGINNING and (force or not lake.schema_of("signals").by_month)):
         first = next(computed, SIGNALS.empty())  # an error comes before the table is created
         kept = [_kept(lake, stale, since)] if exists else []
+        counts = Counter[str]()
         with lake.rewrite("signals") as rewrite:
             for signals in chain([first], computed, kept):
                 with times.of("write"):
                     rewrite.add(signals)
-            return rewrite.commit(seen)
+                counts += _counts(signals)
+            return rewrite.commit(seen), counts
     content = _sorted(pl.concat([SIGNALS.empty(), *computed, _kept(lake, stale, since)]))
     with times.of("write"):
-        return write_changes(lake, "signals", content, since=since, watermarks=seen, force=force)
+        rows = write_changes(lake, "signals", content, since=since, watermarks=seen, force=force)
+    return rows, _counts(content)
 
 
 @dataclass(frozen=True)
@@ -169,13 +181,8 @@ def _kept(lake: Lake, stale: Sequence[_Piece], since: date) -> pl.DataFrame:
 
 
 def _computed(lake: Lake, stale: Sequence[_Piece], times: StageTimes) -> Iterator[pl.DataFrame]:
-    """Yield the signals of each strategy from its first stale day on; strategies that read the same days read once."""
-    groups: dict[tuple[date | None, date, bool], list[_Piece]] = {}
-    for piece in stale:
-        needs = piece.needs
-        key = (needs.start, needs.since) if needs.start else (None, BEGINNING)
-        groups.setdefault((*key, needs.bars is None), []).append(piece)
-    for pieces in groups.values():
+    """Yield the signals of each strategy from its first stale day on."""
+    for pieces in _read_together(stale):
         stretches = read_stretches(lake, [piece.choice for piece in pieces], _common(pieces))
         while True:
             with times.of("read"):
@@ -191,6 +198,24 @@ def _computed(lake: Lake, stale: Sequence[_Piece], times: StageTimes) -> Iterato
                 signals = _with_raw_close(pl.concat(frames), stretch.bars)
             with times.of("sort"):
                 yield _sorted(signals)
+
+
+def _read_together(stale: Sequence[_Piece]) -> list[list[_Piece]]:
+    """Return strategies in groups that read the same days, or whose first days lie within a quarter."""
+    groups: list[list[_Piece]] = []
+    for piece in sorted(stale, key=lambda piece: piece.needs.days_before or 0):
+        group = next((group for group in groups if _near(group[0].needs, piece.needs)), None)
+        if group is None:
+            groups.append([piece])
+        else:
+            group.append(piece)
+    return groups
+
+
+def _near(one: Needs, other: Needs) -> bool:
+    if one.days_before is None or other.days_before is None:
+        return (one.days_before, one.bars is None) == (other.days_before, other.bars is None)
+    return one.since == other.since and abs(one.days_before - other.days_before) <= _QUARTER
 
 
 def _common(pieces: Sequence[_Piece]) -> Needs:
@@ -220,21 +245,31 @@ def _sorted(signals: pl.DataFrame) -> pl.DataFrame:
     return signals.sort(place)
 
 
-def _counts(lake: Lake, *, start: date | None = None, end: date | None = None) -> Counter[str]:
-    """Return the number of stored signals by strategy."""
-    if not lake.exists("signals"):
+def _counts(signals: pl.DataFrame) -> Counter[str]:
+    """Return the number of signals by strategy."""
+    return Counter(dict(signals.group_by("strategy").len().iter_rows()))
+
+
+def _stored_counts(lake: Lake, *, before: date) -> Counter[str]:
+    """Return the number of stored signals of the days before a day by strategy."""
+    if before == BEGINNING or not lake.exists("signals"):
         return Counter()
-    stored = lake.scan("signals", columns=["strategy"], start=start, end=end).group_by("strategy").len()
+    stored = lake.scan("signals", columns=["strategy"], end=before - timedelta(days=1)).group_by("strategy").len()
     with translate_errors(lake.location):
         return Counter(dict(stored.collect().iter_rows()))
 
 
 def _result(
-    lake: Lake, params: SignalParams, run: TaskRun, rows: int, computed: Sequence[Choice], stored: Counter[str]
+    lake: Lake,
+    params: SignalParams,
+    run: TaskRun,
+    rows: int,
+    computed: Sequence[Choice],
+    stored: Counter[str],
+    doubtful: Sequence[Doubt],
 ) -> TaskResult:
     counts = {choice.label: stored[choice.label] for choice in params.choices}
     run.logger.info("Signals stored: %s", ", ".join(f"{name} {count:,}" for name, count in counts.items()))
-    doubtful = find_doubts(lake)
     total = f"{sum(counts.values()):,} signals of {len(counts)} strategies are stored"
     short = describe_short_history(lake, [choice for choice in computed if not counts[choice.label]])
     idle = not rows and not params.force

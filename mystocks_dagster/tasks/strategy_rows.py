@@ -46,11 +46,16 @@ class Needs:
     bars: int | None
 
     @property
-    def start(self) -> date | None:
-        """The first day to read for all symbols; None means all."""
+    def days_before(self) -> int | None:
+        """The calendar days before `since` to read for all symbols; None means all."""
         if self.bars is None or self.since == date.min:
             return None
-        return self.since - timedelta(days=int(self.bars * _DAYS_PER_BAR) + _ROOM)
+        return int(self.bars * _DAYS_PER_BAR) + _ROOM
+
+    @property
+    def start(self) -> date | None:
+        """The first day to read for all symbols; None means all."""
+        return None if self.days_before is None else self.since - timedelta(days=self.days_before)
 
 
 def read_rows(lake: Lake, choices: Sequence[Choice], needs: Needs) -> pl.DataFrame:

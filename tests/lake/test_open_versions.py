@@ -1,10 +1,13 @@
 """A reader that keeps a table open sees what others write to it."""
 
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import polars as pl
+import pytest
 
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.store import Lake
@@ -37,3 +40,34 @@ def test_a_table_that_was_deleted_and_made_again_is_the_new_one(
     assert not lake.exists("daily_bars")
     Lake(lake.location, "real").replace_days("daily_bars", make_bars(NEXT), [NEXT])
     assert lake.days("daily_bars") == [NEXT]
+
+
+def test_tables_that_are_opened_together_are_not_opened_again_and_a_missing_one_is_no_fault(
+    lake: Lake, make_bars: Callable[..., pl.DataFrame], monkeypatch
+) -> None:
+    lake.replace_days("daily_bars", make_bars(DAY), [DAY])
+    lake.open_together("daily_bars", "adjust_events")
+    monkeypatch.setattr(delta, "open_table", lambda *given: pytest.fail(f"{given} is opened again"))
+    assert lake.days("daily_bars") == [DAY]
+
+
+def test_threads_that_ask_for_one_table_open_it_once(
+    lake: Lake, make_bars: Callable[..., pl.DataFrame], monkeypatch
+) -> None:
+    lake.replace_days("daily_bars", make_bars(DAY), [DAY])
+    opened, both_ask, real = [], threading.Barrier(2), delta.open_table
+
+    def slowly(*given):
+        opened.append(given)
+        return real(*given)
+
+    def ask(_: int) -> object:
+        both_ask.wait()
+        return reader.log("daily_bars")
+
+    monkeypatch.setattr(delta, "open_table", slowly)
+    reader = Lake(lake.location)
+    with ThreadPoolExecutor(2) as pool:
+        both = [*pool.map(ask, range(2))]
+    assert both[0] is both[1]
+    assert len(opened) == 1

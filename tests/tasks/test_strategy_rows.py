@@ -9,6 +9,7 @@ from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.market.tables.fundamentals import BALANCE_SHEETS, DAILY_VALUATION, INCOME_STATEMENTS
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 from mystocks_dagster.strategies.choices import choice_of
+from mystocks_dagster.tasks import strategy
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
 from mystocks_dagster.tasks.strategy_rows import Needs, read_rows
@@ -90,6 +91,26 @@ def test_new_days_give_the_signals_of_a_rebuild(computing, lake, market, weekday
     calculate_strategy_signals(params.model_copy(update={"force": True}), computing)
     assert lake.read("signals").sort(key).equals(grown)
     assert grown["strategy"].n_unique() >= 5
+
+
+def test_a_new_day_is_read_once_for_strategies_that_look_back_about_as_far(
+    computing, lake, market, weekdays, monkeypatch
+):
+    lake.replace_all("daily_bars", market.filter(pl.col("date") < weekdays[135]))
+    calculate_technical_indicators(IndicatorParams(periods=["daily"]), computing)
+    near, far = ["ma_crossover", "macd_divergence", "rsi_reversion"], {"name": "breakout", "days": 120}
+    calculate_strategy_signals(SignalParams(strategies=[*near, far]), computing)
+    lake.replace_days("daily_bars", market.filter(date=weekdays[135]), weekdays[135:136])
+    calculate_technical_indicators(IndicatorParams(periods=["daily"]), computing)
+    read = []
+    real = strategy.read_stretches
+    monkeypatch.setattr(
+        strategy,
+        "read_stretches",
+        lambda lake, choices, needs: read.append([choice.label for choice in choices]) or real(lake, choices, needs),
+    )
+    calculate_strategy_signals(SignalParams(strategies=[*near, far]), computing)
+    assert [sorted(labels) for labels in read] == [sorted(near), ["breakout"]]
 
 
 def test_changed_parameters_change_the_signals_of_their_strategy_only(computing, lake, market):

@@ -86,6 +86,16 @@ def _pairs(values, width, out):
 
 
 @compiled
+def _fours(values, width, out):
+    """Do what two calls of `_pairs` do, the second one with twice the width, in one pass over memory."""
+    rows = len(values) - 3 * width
+    a, b, c, d, filled = values[:rows], values[width:], values[2 * width :], values[3 * width :], out[:rows]
+    for i in range(rows):
+        filled[i] = (a[i] + b[i]) + (c[i] + d[i])
+    return filled
+
+
+@compiled
 def _other(one, another):
     """Return which of three places is neither of two."""
     for place in range(3):
@@ -144,8 +154,12 @@ def _window_sums(values, n, divisor, scratch, out):
         if done == n:
             return
         here = _other(here, kept)
-        doubled = _pairs(doubled, width, scratch[here])
-        width *= 2
+        if n & 2 * width:
+            doubled = _pairs(doubled, width, scratch[here])
+            width *= 2
+        else:
+            doubled = _fours(doubled, width, scratch[here])
+            width *= 4
 
 
 @compiled
