@@ -100,6 +100,33 @@ RUN_COMMAND_MODULE = "dagster._cli.api"
 #: Runs one step in a process of its own; preloaded in the fork server.
 STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
 
+# The daemon's log.
+#: The name of a daemon's logger is this one and the name of its class.
+DAEMON_LOGGER = "dagster.daemon"
+#: The classes of the daemons that evaluate sensors and schedules.
+EVALUATING_DAEMONS = ("SensorDaemon", "SchedulerDaemon")
+#: Lines that only say that a daemon has looked, by the module that writes them, as they stand in its source.
+IDLE_LINES: Mapping[str, tuple[str, ...]] = {
+    "dagster._daemon.sensor": (
+        "Checking for new runs for sensor: {remote_sensor.name}",
+        "Sensor {remote_sensor.name} skipped: {sensor_runtime_data.skip_message}",
+        "No run requests returned for {remote_sensor.name}, skipping",
+    ),
+    "dagster._scheduler.scheduler": (
+        "Evaluating schedule `{schedule_name}` at {tick_time}",
+        "No run requests returned for {remote_schedule.name}, skipping",
+    ),
+    "dagster._daemon.run_coordinator.queued_run_coordinator_daemon": (
+        "Priority sorting and checking tag concurrency limits for queued runs.",
+    ),
+    "dagster._daemon.monitoring.run_monitoring": (
+        "Collected {len(run_records)} runs for monitoring",
+        "Checking run {run_record.dagster_run.run_id}",
+    ),
+}
+#: The line of a start that a schedule skips, in the module of schedules.
+SKIPPED_LINE = "Schedule {remote_schedule.name} skipped: {schedule_execution_data.skip_message}"
+
 
 @dataclass(frozen=True)
 class Internal:

@@ -158,6 +158,22 @@ def test_entry_points_and_modules_that_are_named_exist() -> None:
         importlib.import_module(module)
 
 
+def test_the_daemon_writes_the_lines_that_are_left_out_of_its_log() -> None:
+    lines = {module: list(lines) for module, lines in dagster_internals.IDLE_LINES.items()}
+    lines["dagster._scheduler.scheduler"].append(dagster_internals.SKIPPED_LINE)
+    for module, written in lines.items():
+        source = inspect.getsource(importlib.import_module(module))
+        assert [line for line in written if f'"{line}"' not in source] == [], module
+
+
+def test_a_daemons_logger_is_named_after_its_class() -> None:
+    controller = importlib.import_module(dagster_internals.DAEMON_CONTROLLER_MODULE)
+    for name in dagster_internals.EVALUATING_DAEMONS:
+        daemon = getattr(controller, name)
+        options = {"settings": {}} if name == "SensorDaemon" else {}
+        assert daemon(**options)._logger.name == f"{dagster_internals.DAEMON_LOGGER}.{name}"
+
+
 def test_no_name_is_younger_than_the_oldest_dagster_that_pyproject_admits() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     requirement = Requirement(

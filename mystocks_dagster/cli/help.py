@@ -50,12 +50,12 @@ def choose_language(arguments: Sequence[str]) -> None:
 def command_of(app: typer.Typer) -> Any:
     """Return the app as a command, with its help in the language of the terminal."""
     command = typer.main.get_command(app)
-    if terminal_language() != "en":
-        for part in parts_of(command):
-            part.help = in_paragraphs(part.help or "")
-            if hasattr(part, "format_usage"):
-                part.format_usage = MethodType(_format_usage, part)
-    if terminal_language() != "en" or _typer_words.cache_info().currsize:
+    english = terminal_language() == "en"
+    for part in commands_of(command) if english else parts_of(command):
+        part.help = in_paragraphs(part.help or "")
+        if not english and hasattr(part, "format_usage"):
+            part.format_usage = MethodType(_format_usage, part)
+    if not english or _typer_words.cache_info().currsize:
         from typer import rich_utils
 
         for name, word in _typer_words().items():
@@ -76,13 +76,21 @@ def _typer_words() -> dict[str, str]:
     return {name: getattr(rich_utils, name) for name in _TYPER_WORDS}
 
 
-def parts_of(command: Any) -> Iterator[Any]:
-    """Yield a command, its parameters and its commands: all that has a `help`."""
+def commands_of(command: Any) -> Iterator[Any]:
+    """Yield a command and all below it."""
     yield command
-    with typer.Context(command) as context:
+    for inner in getattr(command, "commands", {}).values():
+        yield from commands_of(inner)
+
+
+def parts_of(command: Any, above: Any = None) -> Iterator[Any]:
+    """Yield a command, its parameters and its commands: all that has a `help`; `above` is where it is a command."""
+    yield command
+    # Of a command within another the settings hold, such as the names of its help option.
+    with typer.Context(command, parent=above, **command.context_settings) as context:
         yield from (parameter for parameter in command.get_params(context) if getattr(parameter, "help", None))
     for inner in getattr(command, "commands", {}).values():
-        yield from parts_of(inner)
+        yield from parts_of(inner, context)
 
 
 def paragraphs(text: str) -> list[str]:

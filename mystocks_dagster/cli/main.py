@@ -23,6 +23,7 @@ app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
     help="China A-share data and indicators, kept up to date by the tasks in tasks.yaml, which Dagster runs. "
     "To begin: mystocks bootstrap fills the lake with the market's past; mystocks doctor checks this machine.",
 )

@@ -19,7 +19,7 @@ Colours and live progress bars appear only in terminals: a pipe gets plain lines
 
 `mystocks --install-completion` makes the Tab key complete commands, options and the ids of tasks and groups (bash,
 zsh, fish, PowerShell). `mystocks --version` prints the version; `mystocks --demo …` uses the demo's lake and its
-simulated market.
+simulated market. `--help`, or `-h`, behind any command says what it does.
 """
 
 

@@ -81,7 +81,8 @@ class RunControl:
             if isinstance(entry, Task) and (
                 reason := max_instances.limit_reached(instance, entry.dagster_name, entry.max_instances)
             ):
-                raise AlreadyRunning(reason, max_instances.active_executions(instance, entry.dagster_name))
+                active = max_instances.active_executions(instance, entry.dagster_name)
+                raise AlreadyRunning(f"{reason}. {_way_out(entry, active)}", active)
             run_id = launch.create_run(instance, repository, entry.dagster_name, config, tags, steps)
         audit.note(state.settings, self._caller, Action.START, name, run_id)
         return run_id
@@ -241,6 +242,15 @@ class RunControl:
         if faults := params_faults(model, function, {**entry.params, **params}, secret):
             texts = [f"{path_text(('params', *fault.path))}: {fault.message}. {fault.hint}".strip() for fault in faults]
             raise InvalidParams(f"{entry.task_id} was not started. " + " ".join(texts))
+
+
+def _way_out(task: Task, active: Sequence[str]) -> str:
+    """Return what a person does to start a task of which as many executions are active as it may have."""
+    oldest = task.task_id if len(active) < 2 else active[-1]
+    return (
+        f"Stop it with `mystocks stop {oldest}`, or allow one more with "
+        f"`mystocks edit {task.task_id} max_instances={task.max_instances + 1}`."
+    )
 
 
 def _check_names(task: Task, params: Mapping[str, Any]) -> None:

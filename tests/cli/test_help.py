@@ -1,10 +1,17 @@
 """Commands speak Chinese or English, as the terminal or `--lang` says; what programs read stays the same."""
 
 import json
+from itertools import pairwise
 
 import pytest
+from rich.cells import cell_len
 from support.commands import Commands
 
+from mystocks_dagster.cli.reference import commands
+
+#: Every command as it is typed, and the groups of commands.
+WORDS = [(), *[tuple(words.split()) for words, _ in commands()]]
+GROUPS = sorted({words[:1] for words in WORDS if len(words) > 1})
 TASKS = """
     tasks:
       - task_id: tidy
@@ -77,3 +84,29 @@ def test_the_json_of_an_error_is_the_same_in_both_languages(project: Commands):
 
 def test_names_of_columns_in_the_lake_are_not_translated(project: Commands):
     assert "name" in project("--lang", "zh", "data", "query", "SELECT 'x' AS name, 'failed' AS state").split()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_h_is_help_for_every_command(project: Commands, language: str):
+    for words in (*WORDS, *GROUPS):
+        assert project("--lang", language, *words, "-h") == project("--lang", language, *words, "--help"), words
+    assert "-h" in project("--lang", language, "-h")
+
+
+def test_wrong_usage_names_the_long_form_of_help(project: Commands):
+    assert "'mystocks list --help'" in project("--lang", "en", "list", "--nonsense", code=2)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_help_fills_a_narrow_terminal_and_breaks_no_line_before_it_is_full(
+    project: Commands, language: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in (*WORDS, *GROUPS):
+        about = [line.rstrip() for line in project("--lang", language, *words, "--help").split("╭")[0].splitlines()]
+        for line, below in pairwise(about):
+            assert cell_len(line) <= 80, words
+            first = below.split(" ")[1] if below.startswith(" ") else ""
+            goes_on = line.strip() and below.strip() and "Usage:" not in line and "用法" not in line
+            if goes_on:
+                assert cell_len(line) + 1 + cell_len(first) > 78, (words, line, below)

@@ -113,3 +113,20 @@ def test_a_run_that_is_ended_with_its_command_is_stopped_and_can_be_started_agai
         assert process.wait(60) == 1
     assert mine.json("history", "slow")[0]["status"] == "cancelled"
     mine.mystocks("run", "slow", "-p", "seconds=0")
+
+
+def test_a_second_run_of_a_task_is_refused_with_commands_that_help_as_they_are_printed(mine: Folder) -> None:
+    command = [sys.executable, "-m", "mystocks_dagster.cli.main", "run", "slow"]
+    with subprocess.Popen(command, cwd=mine.root, env=mine.environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any("▶ slow" in line for line in process.stdout)
+        refused = " ".join(mine.mystocks("run", "slow", code=1).split())
+        assert "slow is already running: " in refused
+        assert "`mystocks stop slow`" in refused
+        assert "`mystocks edit slow max_instances=2`" in refused
+        chinese = " ".join(mine.mystocks("--lang", "zh", "run", "slow", code=1).split())
+        assert "slow 正在运行：" in chinese
+        assert "用 `mystocks stop slow` 停止它，或用 `mystocks edit slow max_instances=2` 多允许一个。" in chinese
+        assert "cancel" in mine.mystocks("stop", "slow")
+        assert process.wait(60) == 1
+    assert "max_instances: 2" in mine.mystocks("edit", "slow", "max_instances=2", "--dry-run")

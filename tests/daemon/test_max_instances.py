@@ -146,3 +146,7 @@ def test_two_may_run_at_once_when_the_file_says_two_and_the_third_waits(server: 
     assert re.search(
         f"{first}:double.*max_instances: 2", server.folder.mystocks("run", "double", code=1).replace("\n", " ")
     )
+    (stop,) = re.findall(r"`mystocks stop ([^`]+)`", server.folder.mystocks("run", "double", code=1).replace("\n", ""))
+    assert first in stop  # the oldest of them
+    server.folder.mystocks("stop", stop)
+    held(server, "double", second, third)

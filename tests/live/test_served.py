@@ -179,3 +179,21 @@ def test_what_a_task_printed_is_kept_and_readable(server: Server) -> None:
     server.wait(run_id)
     logged = [one for one in server.folder.json("history", "load") if one["run_id"] == run_id]
     assert "to stdout 41" in Path(logged[0]["log_path"]).read_text(encoding="utf-8")
+
+
+def test_the_terminal_shows_what_was_started_and_not_each_look_that_found_nothing(server: Server) -> None:
+    def skipped() -> bool:
+        selector = (
+            '{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "mystocks_system"}'
+        )
+        query = "... on Sensor { sensorState { ticks(limit: 9) { status } } }"
+        sensor = server.graphql(f"{{ sensorOrError(sensorSelector: {selector}) {{ {query} }} }}")["sensorOrError"]
+        return any(tick["status"] == "SKIPPED" for tick in sensor["sensorState"]["ticks"])
+
+    def terminal() -> str:
+        return (server.folder.root / "ui.log").read_text(encoding="utf-8")
+
+    wait_for(skipped, 60, "a look that found nothing to do")
+    wait_for(lambda: "Completed scheduled launch of run" in terminal(), 90, "a start by the schedule")
+    assert f"MyStocks is at {server.address}" in terminal()
+    assert not [line for line in terminal().splitlines() if "Checking for" in line or "Evaluating" in line]
