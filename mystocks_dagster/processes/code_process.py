@@ -54,7 +54,7 @@ def serve(line: socket.socket) -> None:
         elif files.changed():  # the package was upgraded or edited
             send(line, None)
         else:
-            process = fork(partial(_run, request), "mystocks code process")
+            process = fork(partial(_run, request), "mystocks: code process")
             forks[process.pid] = process
             send(line, process.pid)
 
@@ -95,6 +95,7 @@ class CodeProcess:
         self.pid = pid
         self.returncode: int | None = None
         self._line = line
+        self._lock = threading.Lock()
         self._descriptor = os.pidfd_open(pid)  # the forker reaps it only when it is asked to
 
     def poll(self) -> int | None:
@@ -126,11 +127,12 @@ class CodeProcess:
         self.send_signal(signal.SIGKILL)
 
     def _ended(self, timeout: float | None) -> int | None:
-        if self.returncode is None and select.select([self._descriptor], [], [], timeout)[0]:
-            code = self._line.ask({"ended": self.pid})
-            self.returncode = -signal.SIGKILL if code is None else code
-            os.close(self._descriptor)
-        return self.returncode
+        with self._lock:  # of several threads, one asks and closes
+            if self.returncode is None and select.select([self._descriptor], [], [], timeout)[0]:
+                code = self._line.ask({"ended": self.pid})
+                self.returncode = -signal.SIGKILL if code is None else code
+                os.close(self._descriptor)
+            return self.returncode
 
 
 def _open(line: _Line, opener: Any, command: Sequence[str], **options: Any) -> Any:

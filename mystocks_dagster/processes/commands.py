@@ -98,7 +98,7 @@ def _daemon(settings: Settings, workspace: Path) -> Command:
         entry=DAEMON_ENTRY_POINT,
         arguments=("run", "--workspace", str(workspace), *_log_format(settings)),
         ready=lambda pid: (holder := lock.holder(path)) is not None and holder.pid == pid,
-        forker=("mystocks_dagster.factory.forking:serve", "mystocks fork server of runs"),
+        forker=("mystocks_dagster.factory.forking:serve", "mystocks: fork server of runs"),
     )
 
 
@@ -124,7 +124,7 @@ def _code_servers(settings: Settings, origins: Sequence[CodeLocationOrigin], fol
             ready=lambda _pid, path=path: _accepts(path),
             executable=target.executable_path or sys.executable,
             is_code_server=True,
-            forker=("mystocks_dagster.processes.code_process:serve", "mystocks fork server of code"),
+            forker=("mystocks_dagster.processes.code_process:serve", "mystocks: fork server of code"),
         )
 
 

@@ -94,7 +94,7 @@ class Child:
                 forker=forker.process.pid if forker else None,
             )
 
-        return fork(work, f"mystocks {command.name}", keep={reading}, new_session=True)
+        return fork(work, f"mystocks: {command.name}", keep={reading}, new_session=True)
 
     def begin(self) -> None:
         """Let the process begin its work."""
