@@ -54,7 +54,7 @@ def serve(line: socket.socket) -> None:
         elif files.changed():  # the package was upgraded or edited
             send(line, None)
         else:
-            process = fork(partial(_run, request), "mystocks: code process")
+            process = fork(partial(_run, request), "code process")
             forks[process.pid] = process
             send(line, process.pid)
 
@@ -66,7 +66,7 @@ def _run(request: Mapping[str, Any]) -> None:
     if request["folder"]:
         os.chdir(request["folder"])
     importlib.invalidate_caches()
-    sys.argv = ["dagster api grpc", *request["arguments"]]
+    sys.argv = ["dagster", *request["arguments"]]
     module, _, command = CODE_PROCESS_ENTRY_POINT.partition(":")
     getattr(importlib.import_module(module), command)()
 
@@ -110,7 +110,7 @@ class CodeProcess:
         """
         code = self._ended(timeout)
         if code is None:
-            raise subprocess.TimeoutExpired("the code process", timeout or 0)
+            raise subprocess.TimeoutExpired(_COMMAND, timeout or 0)
         return code
 
     def send_signal(self, number: int) -> None:

@@ -29,7 +29,7 @@ def keep_forker(entry: str, title: str) -> Forker:
 
     Args:
         entry: `module:function` that it executes with its end of the line.
-        title: What `ps` shows.
+        title: What `ps` shows behind `mystocks:`.
     """
     line, far = socket.socketpair()
     module, _, function = entry.partition(":")

@@ -182,7 +182,7 @@ def test_runs_are_forked_and_start_all_the_same_when_the_fork_server_was_killed(
         daemon = live.process("daemon")
         below = daemon.children() if daemon else []
         return next(
-            (one for one in below if "fork server of runs" in text(one) or "factory.forking" in text(one)), None
+            (one for one in below if "fork server of the daemon" in text(one) or "factory.forking" in text(one)), None
         )
 
     def forked() -> bool:
