@@ -104,7 +104,7 @@ def begin() -> None:
     """
     if can_fork():
         importlib.import_module("mystocks_dagster.runs.launch")  # with Dagster: both need it
-        keep_forker(*OF_RUNS)
+        keep_forker(OF_RUNS, "fork server of the command")
         _begun.append(ForkServer(patience=_FORK_SECONDS))
 
 

@@ -142,6 +142,6 @@ def _become(request: Mapping[str, Any], permission: int) -> None:
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
     os.close(output)
-    set_title(f"mystocks run {Path(request['folder']).name}")
+    set_title(f"run {Path(request['folder']).name}")
     os.environ.clear()
     os.environ.update(request["environment"])

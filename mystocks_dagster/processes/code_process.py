@@ -54,7 +54,7 @@ def serve(line: socket.socket) -> None:
         elif files.changed():  # the package was upgraded or edited
             send(line, None)
         else:
-            process = fork(partial(_run, request), "mystocks code process")
+            process = fork(partial(_run, request), "code process")
             forks[process.pid] = process
             send(line, process.pid)
 
@@ -66,7 +66,7 @@ def _run(request: Mapping[str, Any]) -> None:
     if request["folder"]:
         os.chdir(request["folder"])
     importlib.invalidate_caches()
-    sys.argv = ["dagster api grpc", *request["arguments"]]
+    sys.argv = ["dagster", *request["arguments"]]
     module, _, command = CODE_PROCESS_ENTRY_POINT.partition(":")
     getattr(importlib.import_module(module), command)()
 
@@ -95,6 +95,7 @@ class CodeProcess:
         self.pid = pid
         self.returncode: int | None = None
         self._line = line
+        self._lock = threading.Lock()
         self._descriptor = os.pidfd_open(pid)  # the forker reaps it only when it is asked to
 
     def poll(self) -> int | None:
@@ -109,7 +110,7 @@ class CodeProcess:
         """
         code = self._ended(timeout)
         if code is None:
-            raise subprocess.TimeoutExpired("the code process", timeout or 0)
+            raise subprocess.TimeoutExpired(_COMMAND, timeout or 0)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -126,11 +127,12 @@ class CodeProcess:
         self.send_signal(signal.SIGKILL)
 
     def _ended(self, timeout: float | None) -> int | None:
-        if self.returncode is None and select.select([self._descriptor], [], [], timeout)[0]:
-            code = self._line.ask({"ended": self.pid})
-            self.returncode = -signal.SIGKILL if code is None else code
-            os.close(self._descriptor)
-        return self.returncode
+        with self._lock:  # of several threads, one asks and closes
+            if self.returncode is None and select.select([self._descriptor], [], [], timeout)[0]:
+                code = self._line.ask({"ended": self.pid})
+                self.returncode = -signal.SIGKILL if code is None else code
+                os.close(self._descriptor)
+            return self.returncode
 
 
 def _open(line: _Line, opener: Any, command: Sequence[str], **options: Any) -> Any:

@@ -47,7 +47,7 @@ class Command:
         ready: Returns whether the process with a given pid is ready.
         executable: Its interpreter.
         is_code_server: Whether the other servers wait for it.
-        forker: `module:function` and title of its forker; None when it needs none.
+        forker: `module:function` that its forker executes; empty when it needs none.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Command:
     ready: Callable[[int], bool]
     executable: str = sys.executable
     is_code_server: bool = False
-    forker: tuple[str, str] | None = None
+    forker: str = ""
 
 
 def commands(settings: Settings, folder: Path, host: str, port: int) -> list[Command]:
@@ -124,7 +124,7 @@ def _code_servers(settings: Settings, origins: Sequence[CodeLocationOrigin], fol
             ready=lambda _pid, path=path: _accepts(path),
             executable=target.executable_path or sys.executable,
             is_code_server=True,
-            forker=("mystocks_dagster.processes.code_process:serve", "mystocks fork server of code"),
+            forker="mystocks_dagster.processes.code_process:serve",
         )
 
 

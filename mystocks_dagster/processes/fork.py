@@ -81,7 +81,7 @@ def fork(work: Callable[[], object], title: str, keep: Collection[int] = (), *, 
 
     Args:
         work: What it does. It ends with the code of a SystemExit, and with 1 after another exception.
-        title: What `ps` shows.
+        title: What `ps` shows behind `mystocks:`.
         keep: Descriptors that stay open in it.
         new_session: Whether it leads a session of its own.
     """

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from mystocks_dagster.processes.fork import Fork, fork
 
-#: `module:function` of the forker of runs, and what `ps` shows of it.
-OF_RUNS = ("mystocks_dagster.factory.forking:serve", "mystocks fork server of runs")
+#: `module:function` that the forker of runs executes.
+OF_RUNS = "mystocks_dagster.factory.forking:serve"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def keep_forker(entry: str, title: str) -> Forker:
 
     Args:
         entry: `module:function` that it executes with its end of the line.
-        title: What `ps` shows.
+        title: What `ps` shows behind `mystocks:`.
     """
     line, far = socket.socketpair()
     module, _, function = entry.partition(":")

@@ -83,7 +83,7 @@ class Child:
             os.chdir(self._folder)
             sys.path[0] = str(self._folder)  # as in a program that Python finds there
             os.environ.update(_VARIABLES)
-            forker = keep_forker(*command.forker) if command.forker else None
+            forker = keep_forker(command.forker, f"fork server of the {command.name}") if command.forker else None
             if command.is_code_server:
                 code_process.fork_it()
             serve(
@@ -94,7 +94,7 @@ class Child:
                 forker=forker.process.pid if forker else None,
             )
 
-        return fork(work, f"mystocks {command.name}", keep={reading}, new_session=True)
+        return fork(work, command.name, keep={reading}, new_session=True)
 
     def begin(self) -> None:
         """Let the process begin its work."""

@@ -8,7 +8,8 @@ _ARGUMENTS = slice(45, 47)
 
 
 def set_title(title: str) -> None:
-    """Show `title` as the command line of this process; it is cut to the length of its parent's."""
+    """Show `mystocks: TITLE` as the command line of this process; it is cut to the length of its parent's."""
+    title = f"mystocks: {title}"
     process = Path("/proc/self")
     start, end = map(int, (process / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[_ARGUMENTS])
     if start < end:  # some sandboxes do not tell

@@ -36,10 +36,10 @@ QUICK = """
 """
 #: How the command lines of the servers are known: the titles of forks, and those with interpreters of their own.
 ROLES = {
-    "daemon": ("mystocks daemon", "dagster._daemon"),
-    "web server": ("mystocks web server", "mystocks_dagster.web"),
-    "code server": ("mystocks code server", "code_server:"),
-    "code process": ("mystocks code process", "api grpc"),
+    "daemon": ("mystocks: daemon", "dagster._daemon"),
+    "web server": ("mystocks: web server", "mystocks_dagster.web"),
+    "code server": ("mystocks: code server", "code_server:"),
+    "code process": ("mystocks: code process", "api grpc"),
 }
 RUNS = """query($job: String!) { runsOrError(filter: {pipelineName: $job}) { ... on Runs { results {
            runId status tags { key value } } } } }"""
@@ -155,11 +155,11 @@ def test_the_servers_are_forks_that_ps_shows_by_their_names_also_after_a_reload_
         return sorted(line.strip() for line in subprocess.check_output(listed, text=True).splitlines())
 
     expected = ["code process", "code server mystocks", "daemon", "web server"]
-    assert names() == [f"mystocks {name}" for name in expected]
+    assert names() == [f"mystocks: {name}" for name in expected]
     before = live.process("code process")
     live.server.graphql('mutation { reloadRepositoryLocation(repositoryLocationName: "mystocks") { __typename } }')
     wait_for(lambda: (after := live.process("code process")) != before and after, 60, "the end of the former process")
-    assert names() == [f"mystocks {name}" for name in expected]
+    assert names() == [f"mystocks: {name}" for name in expected]
     live.works()
 
 
@@ -182,7 +182,7 @@ def test_runs_are_forked_and_start_all_the_same_when_the_fork_server_was_killed(
         daemon = live.process("daemon")
         below = daemon.children() if daemon else []
         return next(
-            (one for one in below if "fork server of runs" in text(one) or "factory.forking" in text(one)), None
+            (one for one in below if "fork server of the daemon" in text(one) or "factory.forking" in text(one)), None
         )
 
     def forked() -> bool:

@@ -19,7 +19,7 @@ import loaded_before
 from mystocks_dagster.processes import code_process
 from mystocks_dagster.processes.forker import keep_forker
 
-forker = keep_forker("mystocks_dagster.processes.code_process:serve", "mystocks fork server of code")
+forker = keep_forker("mystocks_dagster.processes.code_process:serve", "fork server")
 from dagster._grpc import server
 plain = subprocess.Popen([sys.executable, "-c", ""]).__class__
 code_process.fork_it()
@@ -75,7 +75,7 @@ print(json.dumps([late, title, same_group, process.wait(60), Path(sys.argv[1], "
     )
     assert run(work, tmp_path) == [
         True,
-        "mystocks code process",
+        "mystocks: code process",
         True,
         -9,
         "wind",

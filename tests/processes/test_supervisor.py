@@ -125,7 +125,7 @@ def test_servers_and_what_they_started_end_with_their_parent_however_that_ends(
 def test_a_fork_that_was_killed_comes_back_in_an_interpreter_of_its_own(log: Path) -> None:
     with parent(log, "forks") as supervisor:
         first = [psutil.Process(server) for server, _ in pids(log)]
-        assert sorted(one.cmdline()[0] for one in first) == ["mystocks first", "mystocks second"]
+        assert sorted(one.cmdline()[0] for one in first) == ["mystocks: first", "mystocks: second"]
         assert all(one.ppid() == supervisor.pid for one in first)
         first[0].kill()
         again = wait_for(lambda: len(found := pids(log)) == 3 and found, 30, "its restart")[2][0]

@@ -61,6 +61,7 @@ _MECHANICAL = frozenset(
             "search",
             "findall",
         ),
+        *("fork", "keep_forker", "set_title"),  # what `ps` shows
         *("getLogger", "debug", "exception", "TypeVar", "NewType", "strptime", "strftime", "cast", "assert_never"),
         *("Field", "FormField", "Query", "Path", "Body", "_documented", "FastAPI"),
     )

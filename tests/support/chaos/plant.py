@@ -24,13 +24,13 @@ from support.project import Folder, free_port, make_folder
 
 #: What tells the processes of a deployment from each other: words of their command lines, which are titles in forks.
 ROLES = {
-    "worker": ("from mystocks_dagster.factory.", "mystocks run", "mystocks fork server of runs"),
+    "worker": ("from mystocks_dagster.factory.", "mystocks: run", "mystocks: fork server of the daemon"),
     "guard": ("process_guard.py",),
     "body": ("execution/child.py",),
-    "daemon": ("dagster._daemon", "mystocks daemon"),
-    "web server": ("mystocks_dagster.web", "mystocks web server"),
-    "code server": ("code_server", "mystocks code server", "mystocks fork server of code"),
-    "code process": ("api grpc", "mystocks code process"),
+    "daemon": ("dagster._daemon", "mystocks: daemon"),
+    "web server": ("mystocks_dagster.web", "mystocks: web server"),
+    "code server": ("code_server", "mystocks: code server", "mystocks: fork server of the code"),
+    "code process": ("api grpc", "mystocks: code process"),
     "ui": ("cli.main ui",),
 }
 #: Seconds until systemd starts a service again, as in our service file.
