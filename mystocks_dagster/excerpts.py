@@ -1,4 +1,4 @@
-"""What messages say about a text: the faulty line with a caret, and names similar to a misspelt one."""
+"""What messages say about a text: the faulty line with a caret, the remedy, names similar to a misspelt one."""
 
 import difflib
 import unicodedata
@@ -33,6 +33,17 @@ def excerpt(line: str, number: int, column: int, width: int) -> list[str]:
     indent = "".join(character if character == "\t" else " " * _cells(character) for character in before)
     caret = "^" * max(1, sum(_cells(character) for character in faulty))
     return [head + _printable(part), " " * (len(head) - 2) + "| " + indent + caret]
+
+
+def with_remedy(message: str, remedy: str) -> str:
+    """Return a message and its remedy, if there is one, as sentences of one line.
+
+    Examples:
+        >>> with_remedy("title is missing", "Add title.")
+        'title is missing. Add title.'
+    """
+    end = "" if message.endswith((".", "?", "!")) else "."
+    return f"{message}{end} {remedy}" if remedy else message
 
 
 def near(name: str, candidates: Iterable[str]) -> list[str]:

@@ -163,9 +163,11 @@ def _print_reload(result: Any) -> None:
 
 def _entry(text: str, name: str) -> Mapping[str, Any]:
     """Return the only task or group of a text: on its own, as the item of a list, or under `tasks:`."""
-    from mystocks_dagster.taskfile.yaml.source import parse_text
+    from mystocks_dagster.taskfile.yaml.source import Kind, parse_text
 
-    data = parse_text(f"tasks:\n{text}" if text.lstrip().startswith("- ") else text, name).data
+    hint = "Write the fields of a task or a group, such as `task_id:`; `mystocks show TASK` has examples."
+    kind = Kind(("there is no entry in it", hint), ("an entry is a mapping of fields", hint))
+    data = parse_text(f"tasks:\n{text}" if text.lstrip().startswith("- ") else text, name, kind).data
     if {"task_id", "group_id"} & set(data) or not {"tasks", "task_groups"} & set(data):
         return data
     entries = [*(data.get("tasks") or []), *(data.get("task_groups") or [])]

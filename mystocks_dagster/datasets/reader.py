@@ -15,7 +15,10 @@ from mystocks_dagster.market.table import Table
 from mystocks_dagster.taskfile import pydantic_errors
 from mystocks_dagster.taskfile.problems import Fault, Problem, TaskFileError
 from mystocks_dagster.taskfile.yaml.document import has
-from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
+from mystocks_dagster.taskfile.yaml.source import Kind, Source, parse_text, read_text
+
+_HINT = "Write its fields, such as `title:`, `key:` and `columns:`; docs/datasets.md has an example."
+_KIND = Kind(("the dataset file is empty", _HINT), ("a dataset file is a mapping of fields", _HINT))
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def read_dataset(path: Path, tables: Mapping[str, Table], *, calls: bool = True)
     Raises:
         TaskFileError: The file has problems; the error has all of them.
     """
-    source = parse_text(read_text(path), str(path))
+    source = parse_text(read_text(path), str(path), _KIND)
     spec, problems = _parse(path, source, tables, calls=calls)
     if problems or spec is None:
         raise TaskFileError(problems, source.lines)

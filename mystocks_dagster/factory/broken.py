@@ -23,10 +23,7 @@ def build_broken_jobs(version: Version) -> Iterator[dg.JobDefinition]:
 
 
 def _job(name: str, problems: Sequence[Problem]) -> dg.JobDefinition:
-    reason = "\n".join(
-        f"{problem.file}:{problem.line}:{problem.column}: {problem.message} {problem.hint}".strip()
-        for problem in problems
-    )
+    reason = "\n".join(map(str, problems))
 
     @dg.op(name=op_name(name), description=reason, out=dg.Out(dg.Nothing))
     def broken() -> None:

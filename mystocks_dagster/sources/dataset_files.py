@@ -9,9 +9,8 @@ import polars as pl
 from mystocks_dagster.datasets.placeholders import Value, fill
 from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
+from mystocks_dagster.sources.csv_text import NotCsv, read_csv_text
 from mystocks_dagster.sources.dataset_frames import ColumnError, LeftOut, convert
-
-_ENCODINGS = ("utf-8", "gb18030")
 
 
 def read_files(
@@ -57,6 +56,8 @@ def _read(path: Path) -> pl.DataFrame:
         return pl.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except OSError as error:
         raise SourceUnavailable(f"{path} cannot be read: {error.strerror or error}.") from None
+    except NotCsv as error:
+        raise SourceChanged(f"{path} {error}.") from None
     except pl.exceptions.PolarsError as error:
         text = re.split(r"[\n:]", str(error))[0]
         raise SourceChanged(
@@ -65,11 +66,5 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
-    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    for encoding in _ENCODINGS:
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return pl.read_csv(text.encode(), infer_schema=False)
-    raise SourceChanged(f"{path} is neither UTF-8 nor GB 18030 text.")
+    text, separator = read_csv_text(path.read_bytes())
+    return pl.read_csv(text.encode(), infer_schema=False, separator=separator)

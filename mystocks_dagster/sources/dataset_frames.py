@@ -22,6 +22,8 @@ MISSING = ("", "-", "--", "None", "nan", "NaN", "null")
 _TRUE = ("1", "true", "yes", "y", "是")
 _FALSE = ("0", "false", "no", "n", "否")
 _SIX_DIGITS = r"^[0-9]{6}$"
+#: A number with commas between groups of three digits; any other comma may be a decimal point.
+_THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.|%|$)"
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,9 @@ def _read(name: str, series: pl.Series, kind: ColumnType, scale: float) -> pl.Se
 
 def _number(series: pl.Series, scale: float) -> pl.Series:
     if series.dtype == pl.String:
-        series = series.str.replace_all(",", "").str.strip_suffix("%").cast(pl.Float64, strict=False)
+        unclear = series.str.contains(",", literal=True) & ~series.str.contains(_THOUSANDS)
+        series = series.set(unclear.fill_null(value=False), None).str.replace_all(",", "", literal=True)
+        series = series.str.strip_suffix("%").cast(pl.Float64, strict=False)
     elif not series.dtype.is_numeric():
         return pl.Series([None] * len(series), dtype=pl.Float64)
     number = series.cast(pl.Float64).fill_nan(None)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.excerpts import with_remedy
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files, known_good
 from mystocks_dagster.taskfile.problems import TaskFileError
@@ -88,7 +89,8 @@ def notice(version: Version) -> str | None:
     first = version.unusable.problems[0]
     more = len(version.unusable.problems) - 1
     rest = f" (and {more} more)" if more else ""
-    return f"{first}{rest} Until the file is valid (see: mystocks check), its last good version {version.hash} is used."
+    until = f"Until the file is valid (see: mystocks check), its last good version {version.hash} is used."
+    return with_remedy(f"{first}{rest}", until)
 
 
 def last_good_entries(settings: Settings) -> dict[str, Any]:

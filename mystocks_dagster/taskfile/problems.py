@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mystocks_dagster.errors import MyStocksError
-from mystocks_dagster.excerpts import excerpt
+from mystocks_dagster.excerpts import excerpt, with_remedy
 from mystocks_dagster.taskfile.secrets import without_secrets
 
 #: Problems that a message prints in full; the exception holds them all.
@@ -66,7 +66,7 @@ class Problem:
 
     def __str__(self) -> str:
         """Return one line in the form that terminals and editors can jump to."""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}" + (f" {self.hint}" if self.hint else "")
+        return with_remedy(f"{self.file}:{self.line}:{self.column}: {self.message}", self.hint)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields of `mystocks check --json`."""

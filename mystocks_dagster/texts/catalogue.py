@@ -142,8 +142,8 @@ def _entry(text: str) -> _Reading | None:
     if (fixed := known.fixed.get(text)) is not None:
         return _Reading(_WEIGHT * len(text), fixed)
     forms = (form for word in {"", *_WORD.findall(text)} for form in known.forms.get(word, ()))
-    matches = ((form, form.values_in(text)) for form in forms)
-    ways = (_filled(form, values) for form, values in matches if values is not None and all(map(_is_closed, values)))
+    matches = ((form, values) for form in forms for values in form.values_in(text))
+    ways = (_filled(form, values) for form, values in matches if all(map(_is_closed, values)))
     return max((way for way in ways if way), key=lambda way: way.score, default=None)
 
 

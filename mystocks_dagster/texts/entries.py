@@ -14,8 +14,9 @@ _FOLDER = Path(__file__).parent / "zh"
 #: translated although it is a single word, which otherwise is a name.
 PLACE = re.compile(r"\{(\d+)(?::word)?\}")
 _WORD_PLACE = re.compile(r"\{(\d+):word\}")
-#: A value directly before another: the other is a remark behind it, or empty.
-_NAME = re.compile(r"[^\s,;(]*")
+#: A value directly before another, which is a remark behind it or empty: a name, or a whole text.
+_NAME = re.compile(r"([^\s,;(]*)")
+_SAID = re.compile(r"([^\s,;(]+ .*?)(?: \([^()]*\)| and \S+ more[^,;.]*)?\Z", re.DOTALL)
 #: A word that touches no value, which a NUL character stands for.
 _WHOLE_WORD = re.compile(r"(?<![\w\0])(\w+)(?![\w\0])")
 #: The mark between two texts, in Chinese.
@@ -38,15 +39,28 @@ class Form(NamedTuple):
     chinese: str
     words: frozenset[str] = frozenset()
 
-    def values_in(self, text: str) -> list[str] | None:
-        """Return the values of a text of this form, each as short as possible; None for a text of another form."""
+    def values_in(self, text: str) -> Iterator[list[str]]:
+        """Yield the values of a text of this form, each as short as possible; none for a text of another form.
+
+        Where a value stands directly before another, it may be a name with a remark, or a whole text with one.
+        """
         first, *middle, last = self.pieces
-        if not (text.startswith(first) and text.endswith(last)):
-            return None
+        if text.startswith(first) and text.endswith(last):
+            cuts = (self._cut(text, said) for said in ((_NAME, _SAID) if "" in middle else (_NAME,)))
+            yield from (values for values in cuts if values is not None)
+
+    def _cut(self, text: str, said: re.Pattern[str]) -> list[str] | None:
+        """Return the values of a text; `said` finds one that stands directly before another."""
+        first, *middle, last = self.pieces
         values, start, end = [], len(first), len(text) - len(last)
-        for piece in middle:
-            name = None if piece else _NAME.match(text, start, end)
-            found = name.end() if name else text.find(piece, start, end)
+        for number, piece in enumerate(middle, 1):
+            if piece:
+                found = text.find(piece, start, end)
+            else:
+                following = next(filter(None, middle[number:]), "")
+                stop = text.find(following, start, end) if following else end
+                value = said.match(text, start, stop) if start <= stop else None
+                found = value.end(1) if value else -1
             if found < 0:
                 return None
             values.append(text[start:found])

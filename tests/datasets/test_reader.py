@@ -7,6 +7,7 @@ import pytest
 from mystocks_dagster.datasets.reader import read_dataset
 from mystocks_dagster.market.tables import BUILT_IN
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
+from mystocks_dagster.texts.catalogue import translate
 
 GOOD = """\
 title: 大宗交易
@@ -121,3 +122,19 @@ def test_text_that_is_not_yaml_is_shown_with_its_line(tmp_path: Path) -> None:
     path.write_text("title: x\n\tabout: y\n", encoding="utf-8")
     with pytest.raises(TaskFileError, match=r"trades\.yaml:2"):
         read_dataset(path, BUILT_IN)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("", "empty"), ("# to be written\n", "empty"), ("- title\n", "mapping of fields")]
+)
+def test_a_file_without_fields_is_told_what_a_dataset_has(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "trades.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(TaskFileError) as raised:
+        read_dataset(path, BUILT_IN)
+    told = translate(str(raised.value), "zh")
+    assert message in str(raised.value)
+    assert "task" not in str(raised.value)
+    assert "docs/datasets.md has an example" in str(raised.value)
+    assert "数据集文件" in told
+    assert "docs/datasets.md 有例子" in told

@@ -11,6 +11,7 @@ from mystocks_dagster.datasets.reader import Dataset, read_dataset
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
 from mystocks_dagster.market.tables import BUILT_IN
 from mystocks_dagster.sources.dataset_files import read_files
+from mystocks_dagster.texts.catalogue import translate
 
 TEXT = """\
 title: 持仓
@@ -90,6 +91,52 @@ def test_a_column_that_vanished_or_appeared_is_named(dataset: Dataset, tmp_path:
 def test_text_of_excel_in_chinese_windows_is_read(dataset: Dataset, tmp_path: Path) -> None:
     assert read(dataset, tmp_path, (HEAD + "600519,1,1,,,,茅台\n").encode("gb18030")).height == 1
     assert read(dataset, tmp_path, ("\ufeff" + HEAD + "600519,1,1,,,,\n").encode()).height == 1
+
+
+def test_unicode_text_of_excel_is_read(dataset: Dataset, tmp_path: Path) -> None:
+    text = HEAD.replace(",", "\t") + '600519\t"1,234.5"\t1.5\t20240301\t是\t\t茅台\n'
+    for encoding in ("utf-16", "utf-16-be"):
+        mark = "\ufeff" if encoding == "utf-16-be" else ""
+        row = read(dataset, tmp_path, (mark + text).replace("\n", "\r\n").encode(encoding)).row(0, named=True)
+        assert (row["symbol"], row["shares"], row["price"], row["active"]) == ("600519.SH", 123450, 1.5, True)
+
+
+def test_columns_between_semicolons_are_read_where_no_comma_may_be_a_decimal_point(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    text = HEAD.replace(",", ";") + "600519;2;1.5;;;;茅台\n"
+    assert read(dataset, tmp_path, text.encode()).row(0)[:3] == ("600519.SH", 200, 1.5)
+    with pytest.raises(SourceChanged) as raised:
+        read(dataset, tmp_path, text.replace("1.5", "1,5").encode())
+    assert "in/a.csv has ; between its columns, and commas that may be decimal points" in str(raised.value)
+    assert "Save it with commas between the columns" in str(raised.value)
+    assert "用分号（;）分隔各列" in translate(str(raised.value), "zh")
+
+
+@pytest.mark.parametrize("number", ["1,5", "1,23,456", "1234,567", ",5"])
+def test_a_comma_that_is_not_between_thousands_is_no_number(number: str, dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SourceChanged, match="is not a number"):
+        read(dataset, tmp_path, f'600519,,"{number}",,,,\n')
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "chinese"),
+    [
+        (b"PK\x03\x04 xl/workbook.xml", "is a workbook of a spreadsheet, not text. Save it as `CSV UTF-8`.", "工作簿"),
+        (HEAD.encode("utf-16-le"), "nor UTF-16 with its mark. Save it as `CSV UTF-8`.", "另存为"),
+        (b"\xff\xff\xff", "is neither UTF-8 nor GB 18030 text", "另存为"),
+        (b"", "is empty: not even a line with the names of the columns is in it.", "是空的"),
+        ("\ufeff\n".encode(), "is empty", "是空的"),
+    ],
+    ids=["workbook", "utf-16 without a mark", "bytes", "nothing", "a blank line"],
+)
+def test_a_file_that_is_not_csv_is_told_what_it_is_and_what_to_do(
+    content: bytes, message: str, chinese: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceChanged, match=r"in/a\.csv") as raised:
+        read(dataset, tmp_path, content)
+    assert message in str(raised.value)
+    assert chinese in translate(str(raised.value), "zh")
 
 
 def test_a_column_of_another_kind_in_a_parquet_file_is_named(dataset: Dataset, tmp_path: Path) -> None:

@@ -44,14 +44,14 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path):
     path.touch(mode=0)
     if os.access(path, os.R_OK):
         pytest.skip("this user may read every file")
-    assert _only(path).message == "the task file cannot be read: Permission denied"
+    assert _only(path).message == "the file cannot be read: Permission denied"
 
 
 def test_a_huge_file_is_refused_without_reading_it_all(tmp_path: Path):
     path = tmp_path / "tasks.yaml"
     with path.open("wb") as file:
         file.truncate(3_000_000_000)
-    assert _only(path).message == "the task file is larger than 5 MB"
+    assert _only(path).message == "the file is larger than 5 MB"
 
 
 def test_gbk_is_told_with_the_place_of_the_first_byte(tmp_path: Path):

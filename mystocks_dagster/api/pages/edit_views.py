@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from mystocks_dagster.api.pages import task_form, task_table, translations
 from mystocks_dagster.api.pages.site import Form, Site, language_of, project_of, redirect
 from mystocks_dagster.errors import MyStocksError, UnknownName
+from mystocks_dagster.excerpts import with_remedy
 from mystocks_dagster.project.edit import ChangedMeanwhile, EditResult, TaskFileEditor
 from mystocks_dagster.taskfile.edit.plans import EditRefused
 from mystocks_dagster.taskfile.problems import NotEditable, Problem, TaskFileError
@@ -121,7 +122,7 @@ def _field_faults(error: MyStocksError | None, parts: Sequence[task_form.Part]) 
     for problem in error.problems if isinstance(error, TaskFileError) else ():
         field = "params" if problem.file == "params" else task_form.field_at(problem.path, parts)
         if field:
-            faults[field] = f"{problem.message} {problem.hint}".strip()
+            faults[field] = with_remedy(problem.message, problem.hint)
     return faults
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mystocks_dagster.errors import MyStocksError
-from mystocks_dagster.excerpts import excerpt
+from mystocks_dagster.excerpts import excerpt, with_remedy
 from mystocks_dagster.market.formulas.syntax import Position
 
 #: Problems that a message prints; the exception holds them all.
@@ -29,9 +29,8 @@ class FormulaProblem:
     width: int = 1
 
     def __str__(self) -> str:
-        """Return `line:column: message hint`."""
-        text = f"{self.position.line}:{self.position.column}: {self.message}"
-        return f"{text} {self.hint}" if self.hint else text
+        """Return `line:column: message. hint`."""
+        return with_remedy(f"{self.position.line}:{self.position.column}: {self.message}", self.hint)
 
     def to_json(self) -> dict[str, Any]:
         """Return place, message and hint for REST and `--json`."""

@@ -18,6 +18,7 @@ from mystocks_dagster.errors import InvalidParams, SourceChanged
 from mystocks_dagster.market.symbols import normalise, normalise_expr
 from mystocks_dagster.market.table import MOMENT, Column, Table
 from mystocks_dagster.market.tables import BUILT_IN, TABLES
+from mystocks_dagster.sources.csv_text import UTF_16, separator_of
 from mystocks_dagster.sources.dates import AmbiguousDate, days_expr
 from mystocks_dagster.sources.recorded.layouts import OWN, Layout, bars_layout, own_layout
 from mystocks_dagster.sources.recorded.span import Span
@@ -188,6 +189,9 @@ def _bars(path: Path, layout: Layout, columns: set[str], encoding: str) -> Recor
 
 
 def _complete(path: Path, table: Table, layout: Layout, columns: set[str], encoding: str) -> RecordedFile:
+    only = next(iter(columns), "") if len(columns) == 1 else ""
+    if (mark := separator_of(only)) != ",":
+        raise SourceChanged(f"{path} has {mark!r} between its columns. Save it as CSV with commas.")
     if missing := layout.missing(columns):
         needs = ", ".join(layout.needs.values())
         raise SourceChanged(f"{path} has no column {missing!r}; {table.name} needs {needs} (see docs/sources.md).")
@@ -208,6 +212,8 @@ def _head(path: Path) -> tuple[set[str], str]:
                 return set(pl.read_parquet_schema(file)), "utf-8"
         with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
             start = file.read(_HEAD_BYTES)
+        if start.startswith(UTF_16):
+            raise SourceChanged(f"{path} is UTF-16 text. Save it as `CSV UTF-8`, or remove it from the archive.")
         encoding = _encoding(start)
         head = start.decode(encoding, errors="ignore").removeprefix("\ufeff")
         return {name.strip() for name in next(csv.reader(io.StringIO(head)), [])}, encoding

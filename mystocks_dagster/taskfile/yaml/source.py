@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.taskfile.problems import Fault, Path, Problem, TaskFileError, path_text
@@ -22,6 +22,24 @@ _MAX_CHECKED = 100
 _BEFORE = 3
 #: A character beyond U+FFFF as JSON escapes it (two surrogates), which YAML does not allow.
 _SURROGATES = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+
+
+class Kind(NamedTuple):
+    """What a file is for, as far as messages say it: each is a message and its hint.
+
+    Attributes:
+        empty: The file holds nothing.
+        other: It is not a mapping.
+    """
+
+    empty: tuple[str, str]
+    other: tuple[str, str]
+
+
+TASK_FILE = Kind(
+    ("the task file is empty", "Write `tasks:` and one task, or start from the shipped tasks.yaml."),
+    ("a task file is a mapping with `tasks:` in it", "Write `tasks:` and put the list below it."),
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +122,7 @@ def read_text(path: FilePath) -> str:
         TaskFileError: The file is missing, not a file, too large, unreadable, or not UTF-8.
     """
     if path.is_dir():
-        raise _unreadable(path, f"{path} is a folder", "Name the task file itself.")
+        raise _unreadable(path, f"{path} is a folder", "Name the file itself.")
     if not path.exists():
         files = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
         beside = [item.name for item in files if item.name not in _NO_TASK_FILES]
@@ -117,9 +135,9 @@ def read_text(path: FilePath) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise _unreadable(path, f"the task file cannot be read: {error.strerror}", "Check its permissions.") from None
+        raise _unreadable(path, f"the file cannot be read: {error.strerror}", "Check its permissions.") from None
     if len(raw) > MAX_BYTES:
-        message = f"the task file is larger than {MAX_BYTES // 1_000_000} MB"
+        message = f"the file is larger than {MAX_BYTES // 1_000_000} MB"
         raise _unreadable(path, message, "Split it, or keep data elsewhere.")
     try:
         return raw.decode("utf-8-sig")
@@ -133,8 +151,8 @@ def read_text(path: FilePath) -> str:
         raise TaskFileError([problem]) from None
 
 
-def parse_text(text: str, file: str) -> Source:
-    """Return the parsed file.
+def parse_text(text: str, file: str, kind: Kind = TASK_FILE) -> Source:
+    """Return the parsed file; `kind` is what it is for.
 
     Raises:
         TaskFileError: The text is not a single YAML mapping.
@@ -145,11 +163,9 @@ def parse_text(text: str, file: str) -> Source:
     try:
         root = tree.parse(text)
         if root is None or (root.kind == "scalar" and root.value is None):
-            hint = "Write `tasks:` and one task, or start from the shipped tasks.yaml."
-            raise tree.Malformed(1, 1, "the task file is empty", hint)
+            raise tree.Malformed(1, 1, *kind.empty)
         if root.kind != "map":
-            hint = "Write `tasks:` and put the list below it."
-            raise tree.Malformed(root.line, root.column, "a task file is a mapping with `tasks:` in it", hint)
+            raise tree.Malformed(root.line, root.column, *kind.other)
         converter = _Converter()
         data = converter.data(root, ())
     except tree.Malformed as malformed:

@@ -129,7 +129,7 @@ class _Builder:
         if isinstance(event, events.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                hint = "A task file is one document: remove this `---` line, or split the file."
+                hint = "A file is one document: remove this `---` line, or split the file."
                 raise _at(event, "a second YAML document starts here", hint)
         elif isinstance(event, events.ScalarEvent):
             self._add(event, _scalar_node(event))
@@ -143,7 +143,7 @@ class _Builder:
     def _start(self, event: Any) -> None:
         _check_tag(event)
         if len(self._open) >= MAX_DEPTH:
-            raise _at(event, f"more than {MAX_DEPTH} levels of nesting", "A task file needs five or six.")
+            raise _at(event, f"more than {MAX_DEPTH} levels of nesting", "Five or six are enough.")
         mark = event.start_mark
         kind = "list" if isinstance(event, events.SequenceStartEvent) else "map"
         node = Node(kind, mark.index, mark.line + 1, mark.column + 1, last=mark.line + 1, flow=bool(event.flow_style))

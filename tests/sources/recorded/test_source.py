@@ -264,6 +264,22 @@ def test_a_missing_column_is_named_with_its_file(recorded: Open, tmp_path: Path,
 
 
 @pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (BARS_CSV.replace(",", ";").encode(), r"daily_bars\.csv has ';' between its columns\. Save it as CSV"),
+        (BARS_CSV.replace(",", "\t").encode(), r"daily_bars\.csv has '\\t' between its columns"),
+        (BARS_CSV.encode("utf-16"), r"daily_bars\.csv is UTF-16 text\. Save it as `CSV UTF-8`"),
+    ],
+)
+def test_a_file_that_a_spreadsheet_saved_otherwise_is_told_what_it_is(
+    recorded: Open, tmp_path: Path, content: bytes, says: str
+):
+    (tmp_path / "daily_bars.csv").write_bytes(content)
+    with pytest.raises(SourceChanged, match=says):
+        _ = recorded(tmp_path).offers
+
+
+@pytest.mark.parametrize(
     ("wrong", "right", "says"),
     [
         ("1521.5,", "1521,5x", r"daily_bars\.csv"),

@@ -1,0 +1,59 @@
+"""The text of a CSV file, as spreadsheets save it: its encoding and separator, where they are certain."""
+
+from typing import NamedTuple
+
+#: The first bytes of a file that a spreadsheet saved as its own format (.xlsx and .xls).
+_WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+#: The byte order marks of UTF-16, in which Excel saves "Unicode text".
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+#: GB 18030 has all of GBK, in which Excel saves CSV in Chinese.
+_ENCODINGS = ("utf-8", "gb18030")
+_SEPARATORS = ("\t", ";")
+
+
+class NotCsv(ValueError):
+    """A file is not CSV that can be read with certainty; the message says what it is, and what to do."""
+
+
+class CsvText(NamedTuple):
+    """A text and what stands between its columns."""
+
+    text: str
+    separator: str
+
+
+def read_csv_text(content: bytes) -> CsvText:
+    """Return the text of a file.
+
+    Raises:
+        NotCsv: It is not text, or it cannot be known where its columns and numbers end.
+    """
+    text = _decoded(content).removeprefix("\ufeff")
+    if not text.strip():
+        raise NotCsv("is empty: not even a line with the names of the columns is in it")
+    separator = separator_of(text.lstrip("\r\n").partition("\n")[0])
+    if separator == ";" and "," in text:
+        raise NotCsv(
+            "has ; between its columns, and commas that may be decimal points. "
+            "Save it with commas between the columns and points in the numbers"
+        )
+    return CsvText(text, separator)
+
+
+def separator_of(header: str) -> str:
+    """Return what stands between the names of the columns."""
+    return "," if "," in header else next((mark for mark in _SEPARATORS if mark in header), ",")
+
+
+def _decoded(content: bytes) -> str:
+    if content.startswith(_WORKBOOK):
+        raise NotCsv("is a workbook of a spreadsheet, not text. Save it as `CSV UTF-8`")
+    for encoding in ("utf-16",) if content.startswith(UTF_16) else _ENCODINGS:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            break
+        return text
+    raise NotCsv("is neither UTF-8 nor GB 18030 text, nor UTF-16 with its mark. Save it as `CSV UTF-8`")
