@@ -1,7 +1,7 @@
 """The run queue, with a lane for critical tasks."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -72,19 +72,31 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         if reason := refusal_reason(self._instance, run.job_name, run.tags):
             raise Disabled(reason)
         event_file.prepare(self._instance, run.run_id)
-        steps = self._steps(run)
-        priority = run.tags.get(Tag.PRIORITY) or str(max((int(tags.get(Tag.PRIORITY, 0)) for tags in steps), default=0))
-        added = {Tag.PRIORITY: priority}
-        if {tags.get(Tag.TASK_TYPE) for tags in steps} != {"supervisor"}:
-            lane = "critical" if _number(priority) >= _CRITICAL else "ordinary"
-            added |= dict.fromkeys(self._lane_tags(), lane)
-        self._instance.add_run_tags(run.run_id, added)
+        self._instance.add_run_tags(run.run_id, self.queue_tags(run.tags, self._steps(run)))
         if database_url(Path(self._instance.root_directory)):
             publish(self._instance, run)
             create_pools(self._instance, run)
         queued = self._unless_stopped(super().submit_run(context))
-        ring(Path(self._instance.root_directory) / QUEUE_BELL)
+        self.ring()
         return queued
+
+    def ring(self) -> None:
+        """Let the daemon look at the queue at once."""
+        ring(Path(self._instance.root_directory) / QUEUE_BELL)
+
+    def queue_tags(self, tags: Mapping[str, str], steps: Sequence[Mapping[str, str]]) -> dict[str, str]:
+        """Return the tags of a run in the queue.
+
+        Args:
+            tags: Tags of the run.
+            steps: Tags of the steps that it executes.
+        """
+        priority = tags.get(Tag.PRIORITY) or str(max((int(step.get(Tag.PRIORITY, 0)) for step in steps), default=0))
+        added = {Tag.PRIORITY: priority}
+        if {step.get(Tag.TASK_TYPE) for step in steps} != {"supervisor"}:
+            lane = "critical" if _number(priority) >= _CRITICAL else "ordinary"
+            added |= dict.fromkeys(self._lane_tags(), lane)
+        return added
 
     def _lane_tags(self) -> set[str]:
         """Return the tags of the lane: a dagster.yaml of an earlier version limits the former tag."""
@@ -125,8 +137,12 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         """Return the tags of the steps that the run executes."""
         if run.execution_plan_snapshot_id is None:
             return []
-        plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-        return [step.tags or {} for step in plan.steps if step.key in plan.step_keys_to_execute]
+        return step_tags(self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id))
+
+
+def step_tags(plan: Any) -> list[Mapping[str, str]]:
+    """Return the tags of the steps that a plan executes."""
+    return [step.tags or {} for step in plan.steps if step.key in plan.step_keys_to_execute]
 
 
 def _check_launcher(instance: dg.DagsterInstance) -> None:

@@ -1,0 +1,153 @@
+"""Cron starts that are due now in the usual case, which the daemon evaluates itself.
+
+The usual case: the schedule is ours, has been on since before the start was due, its last tick has ended, and it is the
+only start that is due. Everything else, such as missed, late and interrupted starts, is left to Dagster and the code
+server.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import dagster as dg
+
+from mystocks_dagster.dagster_internals import InstigatorState, InstigatorType, TickStatus
+from mystocks_dagster.dagster_internals import schedule_execution_time_iterator as cron_times
+from mystocks_dagster.factory.scheduled import ScheduledJob
+from mystocks_dagster.scheduling.downtime import DaemonActivity
+from mystocks_dagster.tags import Metadata
+
+_ENDED = (TickStatus.SUCCESS, TickStatus.SKIPPED)
+
+#: For each schedule of a loaded code location, its job; None if it is not ours.
+_jobs: WeakKeyDictionary[Any, ScheduledJob | None] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A start of a schedule.
+
+    Attributes:
+        location: Dagster's code location.
+        schedule: Dagster's RemoteSchedule.
+        scheduled: Its job, as the code location describes it.
+        state: Its stored state.
+        origin: Dagster's id of the schedule, a hash.
+        selector: Another such id.
+        moment: Due time in the schedule's time zone.
+    """
+
+    location: Any
+    schedule: Any
+    scheduled: ScheduledJob
+    state: InstigatorState
+    origin: str
+    selector: str
+    moment: datetime
+
+
+class Seen(NamedTuple):
+    """A schedule that is on.
+
+    Attributes:
+        location: Dagster's code location.
+        schedule: Dagster's RemoteSchedule.
+        form: Its cron expression and time zone.
+        due: Its next start.
+    """
+
+    location: Any
+    schedule: Any
+    form: tuple[Any, str]
+    due: datetime
+
+
+class DueStarts:
+    """The schedules that are on, from one look of the daemon to the next."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Seen] = {}
+
+    def look(self, instance: dg.DagsterInstance, workspace: Any, now: datetime) -> list[Start]:
+        """Return the last start of each schedule that was on at the last look, and had none due then.
+
+        Args:
+            instance: Dagster's instance.
+            workspace: Dagster's context of the workspace at this moment.
+            now: The present moment.
+        """
+        states = {
+            state.selector_id: state for state in instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
+        }
+        before, self._seen, starts = self._seen, {}, []
+        for location, schedule, scheduled in _own_schedules(workspace):
+            selector = schedule.selector_id
+            state = states.get(selector)
+            if not schedule.get_current_instigator_state(state).is_running:
+                continue
+            form, known = (schedule.cron_schedule, schedule.execution_timezone), before.get(selector)
+            is_known = known is not None and known.form == form
+            due = known.due if is_known and now < known.due else _next(form, now)
+            self._seen[selector] = Seen(location, schedule, form, due)
+            if known and is_known and state and known.due <= now:
+                starts.append(
+                    Start(
+                        location=location,
+                        schedule=schedule,
+                        scheduled=scheduled,
+                        state=state,
+                        origin=state.instigator_origin_id,
+                        selector=selector,
+                        moment=next(_previous(form, now)),
+                    )
+                )
+        return starts
+
+    def due_before(self, moment: datetime) -> list[Seen]:
+        """Return the schedules with a start before that time, the next one first, as of the last look."""
+        return sorted((seen for seen in self._seen.values() if seen.due < moment), key=lambda seen: seen.due)
+
+
+def is_usual(instance: dg.DagsterInstance, start: Start, activity: DaemonActivity, now: datetime) -> bool:
+    """Return whether a start is due, is the only one of its schedule, and was neither missed nor switched off."""
+    ticks = instance.get_ticks(start.origin, start.selector, limit=1)
+    if ticks and ticks[0].status not in _ENDED:
+        return False
+    data: Any = start.state.instigator_data
+    # As Dagster's scheduler counts.
+    since = max(data.start_timestamp or 0, data.last_iteration_timestamp or 0, ticks[0].timestamp + 1 if ticks else 0)
+    form = (start.schedule.cron_schedule, start.schedule.execution_timezone)
+    due = [time for time in islice(_previous(form, now), 2) if time.timestamp() >= since]
+    off_until = activity.off_until(start.scheduled.job)
+    return due == [start.moment] and off_until < start.moment and activity.since <= start.moment
+
+
+def _own_schedules(workspace: Any) -> Iterator[tuple[Any, Any, ScheduledJob]]:
+    """Yield the schedules of our code locations, each with its location and its job."""
+    for entry in workspace.get_code_location_entries().values():
+        if entry.code_location:
+            for repository in entry.code_location.get_repositories().values():
+                for schedule in repository.get_schedules():
+                    if scheduled := _job(schedule):
+                        yield entry.code_location, schedule, scheduled
+
+
+def _job(schedule: Any) -> ScheduledJob | None:
+    if schedule not in _jobs:
+        data = schedule.metadata.get(Metadata.EVALUATION)
+        _jobs[schedule] = ScheduledJob.from_json(getattr(data, "value", None))
+    return _jobs[schedule]
+
+
+def _next(form: tuple[Any, str], now: datetime) -> datetime:
+    """Return the first due time after now."""
+    times = cron_times(now.timestamp(), *form, ascending=True)
+    return next(time for time in times if time > now)
+
+
+def _previous(form: tuple[Any, str], now: datetime) -> Iterator[datetime]:
+    """Yield the due times until now, the last one first."""
+    return cron_times(now.timestamp(), *form, ascending=False)
