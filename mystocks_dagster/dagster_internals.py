@@ -91,6 +91,12 @@ CODE_SERVER_ENTRY_POINT = "dagster._cli.code_server:start_command"
 DAEMON_CONTROLLER_MODULE = "dagster._daemon.controller"
 #: Has the body of `dagster api execute_run`; preloaded in the fork server of runs.
 RUN_COMMAND_MODULE = "dagster._cli.api"
+#: Dagster's SQLite storages, each of which has `create_engine` among its names.
+SQLITE_MODULES = (
+    "dagster._core.storage.event_log.sqlite.sqlite_event_log",
+    "dagster._core.storage.runs.sqlite.sqlite_run_storage",
+    "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage",
+)
 #: Runs one step in a process of its own; preloaded in the fork server.
 STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
 

@@ -5,7 +5,7 @@ only start that is due. Everything else, such as missed, late and interrupted st
 server.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -14,9 +14,17 @@ from weakref import WeakKeyDictionary
 
 import dagster as dg
 
-from mystocks_dagster.dagster_internals import InstigatorState, InstigatorType, TickStatus
+from mystocks_dagster.dagster_internals import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    ScheduleInstigatorData,
+    TickStatus,
+)
 from mystocks_dagster.dagster_internals import schedule_execution_time_iterator as cron_times
 from mystocks_dagster.factory.scheduled import ScheduledJob
+from mystocks_dagster.history.dagster_storage import schedule_storage
+from mystocks_dagster.history.one_commit import one_commit
 from mystocks_dagster.scheduling.downtime import DaemonActivity
 from mystocks_dagster.tags import Metadata
 
@@ -72,7 +80,9 @@ class DueStarts:
         self._seen: dict[str, Seen] = {}
 
     def look(self, instance: dg.DagsterInstance, workspace: Any, now: datetime) -> list[Start]:
-        """Return the last start of each schedule that was on at the last look, and had none due then.
+        """Return the last start of each schedule that was on at the last look and has come due since.
+
+        New schedules get a state.
 
         Args:
             instance: Dagster's instance.
@@ -82,12 +92,14 @@ class DueStarts:
         states = {
             state.selector_id: state for state in instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
         }
-        before, self._seen, starts = self._seen, {}, []
+        before, self._seen, starts, new = self._seen, {}, [], []
         for location, schedule, scheduled in _own_schedules(workspace):
             selector = schedule.selector_id
             state = states.get(selector)
             if not schedule.get_current_instigator_state(state).is_running:
                 continue
+            if state is None:
+                new.append(schedule)
             form, known = (schedule.cron_schedule, schedule.execution_timezone), before.get(selector)
             is_known = known is not None and known.form == form
             due = known.due if is_known and now < known.due else _next(form, now)
@@ -104,6 +116,8 @@ class DueStarts:
                         moment=next(_previous(form, now)),
                     )
                 )
+        if new:
+            _record(instance, new, now)
         return starts
 
     def due_before(self, moment: datetime) -> list[Seen]:
@@ -123,6 +137,17 @@ def is_usual(instance: dg.DagsterInstance, start: Start, activity: DaemonActivit
     due = [time for time in islice(_previous(form, now), 2) if time.timestamp() >= since]
     off_until = activity.off_until(start.scheduled.job)
     return due == [start.moment] and off_until < start.moment and activity.since <= start.moment
+
+
+def _record(instance: dg.DagsterInstance, schedules: Iterable[Any], now: datetime) -> None:
+    """Store the states of new schedules, as Dagster's scheduler does with two commits for each."""
+    with one_commit(schedule_storage(instance)):
+        for schedule in schedules:
+            data = ScheduleInstigatorData(schedule.cron_schedule, now.timestamp(), now.timestamp())
+            origin = schedule.get_remote_origin()
+            instance.add_instigator_state(
+                InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE, data)
+            )
 
 
 def _own_schedules(workspace: Any) -> Iterator[tuple[Any, Any, ScheduledJob]]:

@@ -13,7 +13,7 @@ from uuid import uuid4
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import CODE_LOCATION_TAG, RUN_KEY_TAG, SCHEDULED_EXECUTION_TIME_TAG
-from mystocks_dagster.factory.coordinator import LaneRunCoordinator, step_tags
+from mystocks_dagster.factory.lanes import priority_of, queue_tags, step_tags
 from mystocks_dagster.tags import Tag
 
 
@@ -34,8 +34,7 @@ class RunTemplate:
     @property
     def priority(self) -> int:
         """The priority of the runs; higher ones start first."""
-        text = self.run.tags.get(Tag.PRIORITY, "0")
-        return int(text) if text.lstrip("-").isdecimal() else 0
+        return priority_of(self.run.tags[Tag.PRIORITY])
 
     @property
     def snapshots(self) -> set[str]:
@@ -64,7 +63,7 @@ def prepare(instance: dg.DagsterInstance, location: Any, schedule: Any) -> RunTe
     """Return the template of a schedule's runs, and store the job and the plan, as Dagster does for a run.
 
     Args:
-        instance: Dagster's instance, whose coordinator is a `LaneRunCoordinator`.
+        instance: Dagster's instance.
         location: Dagster's code location of the schedule.
         schedule: Dagster's RemoteSchedule.
 
@@ -74,8 +73,6 @@ def prepare(instance: dg.DagsterInstance, location: Any, schedule: Any) -> RunTe
     repository = location.get_repository(schedule.handle.repository_name)
     job = repository.get_full_job(schedule.job_name)
     plan = location.get_execution_plan(job, {}, step_keys_to_execute=None, known_state=None).execution_plan_snapshot
-    coordinator: Any = instance.run_coordinator
-    assert isinstance(coordinator, LaneRunCoordinator)
     place = {CODE_LOCATION_TAG: schedule.handle.location_name}
     tags = {**job.run_tags, **dg.DagsterRun.tags_for_schedule(schedule), **place}
     run = instance.run_domain.construct_run_with_snapshots(
@@ -86,7 +83,7 @@ def prepare(instance: dg.DagsterInstance, location: Any, schedule: Any) -> RunTe
         op_selection=job.op_selection,
         step_keys_to_execute=None,
         status=dg.DagsterRunStatus.QUEUED,
-        tags={**tags, **coordinator.queue_tags(tags, step_tags(plan))},
+        tags={**tags, **queue_tags(instance, tags, step_tags(plan))},
         root_run_id=None,
         parent_run_id=None,
         job_snapshot=job.job_snapshot,

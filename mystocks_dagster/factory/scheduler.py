@@ -6,17 +6,18 @@ Dagster's scheduler needs two calls of the code server and some twenty commits f
 import time
 from collections.abc import Generator, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from mystocks_dagster.dagster_internals import SchedulerDaemon, SpanMarker, get_current_timestamp
 from mystocks_dagster.factory.asking import ask
-from mystocks_dagster.factory.coordinator import LaneRunCoordinator
 from mystocks_dagster.factory.due_starts import DueStarts, Start
 from mystocks_dagster.factory.queue_hold import HOLD
 from mystocks_dagster.factory.run_template import RunTemplate, prepare
 from mystocks_dagster.history.one_commit import is_sqlite
+from mystocks_dagster.processes.bell import QUEUE_BELL, ring
 
 #: Starts that are asked for together, between two heartbeats.
 _AT_ONCE = 100
@@ -53,7 +54,7 @@ class UsualStarts:
         self._context, self._logger = workspace_process_context, logger
         self._instance = workspace_process_context.instance
         # With Postgres, Dagster's own way is kept.
-        self._applies = type(self._instance.run_coordinator) is LaneRunCoordinator and is_sqlite(self._instance)
+        self._applies = is_sqlite(self._instance)
         self._starts = DueStarts()
         self._templates: WeakKeyDictionary[Any, RunTemplate] = WeakKeyDictionary()
 
@@ -70,7 +71,7 @@ class UsualStarts:
             except Exception:  # Dagster's scheduler asks for what is left, and reports what is wrong
                 self._templates.clear()
                 self._logger.warning("Dagster's scheduler asks for the starts that are left.", exc_info=True)
-        self._instance.run_coordinator.ring()
+        ring(Path(self._instance.root_directory) / QUEUE_BELL)
 
     def _ask(self, due: Iterable[Start], now: datetime) -> Iterator[None]:
         ready = []

@@ -19,7 +19,7 @@ from mystocks_dagster.history.dagster_storage import event_storage, run_storage,
 #: The method of a storage that opens a connection to the database.
 _CONNECT = {SqliteRunStorage: "connect", SqliteScheduleStorage: "connect", SqliteEventLogStorage: "index_connection"}
 #: Questions to a storage about its tables, which a process asks once: tables do not lose columns while it runs.
-_FACTS = ("has_instigators_table", "has_backfill_id_column", "has_run_stats_index_cols")
+_FACTS = ("has_instigators_table", "has_backfill_id_column")
 #: Seconds to wait for another process that is writing.
 _PATIENCE = 30
 
