@@ -16,7 +16,7 @@ from mystocks_dagster.factory.asking import ask
 from mystocks_dagster.factory.due_starts import DueStarts, Start
 from mystocks_dagster.factory.queue_hold import HOLD
 from mystocks_dagster.factory.run_template import RunTemplate, prepare
-from mystocks_dagster.history.one_commit import is_sqlite
+from mystocks_dagster.history.one_commit import is_sqlite, keep_open
 from mystocks_dagster.processes.bell import QUEUE_BELL, ring
 
 #: Starts that are asked for together, between two heartbeats.
@@ -33,12 +33,13 @@ class ScheduleDaemon(SchedulerDaemon):
     def core_loop(self, workspace_process_context: Any, shutdown_event: Event) -> Generator[Any]:
         """Ask for the usual starts before each look, and make templates after it."""
         usual = UsualStarts(workspace_process_context, self._logger)
-        for mark in super().core_loop(workspace_process_context, shutdown_event):
-            if mark is SpanMarker.START_SPAN:
-                yield from usual.ask(_now())
-            yield mark
-            if mark is SpanMarker.END_SPAN:
-                yield from usual.prepare(_now(), shutdown_event)
+        with keep_open(workspace_process_context.instance):
+            for mark in super().core_loop(workspace_process_context, shutdown_event):
+                if mark is SpanMarker.START_SPAN:
+                    yield from usual.ask(_now())
+                yield mark
+                if mark is SpanMarker.END_SPAN:
+                    yield from usual.prepare(_now(), shutdown_event)
 
 
 class UsualStarts:

@@ -1,12 +1,13 @@
-"""Many writes to one of Dagster's SQLite storages in one commit.
+"""Fewer waits for the disk: many writes to one of Dagster's SQLite storages are one commit.
 
 Dagster commits each of its writes, and each commit waits for the disk. On Postgres there is nothing to be gained: its
 storages keep their connections, and a commit there is one message.
 """
 
+import sqlite3
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import dagster as dg
@@ -27,6 +28,22 @@ _PATIENCE = 30
 def is_sqlite(instance: dg.DagsterInstance) -> bool:
     """Return whether all storages of an instance are Dagster's for SQLite."""
     return all(type(storage(instance)) in _CONNECT for storage in (run_storage, schedule_storage, event_storage))
+
+
+@contextmanager
+def keep_open(instance: dg.DagsterInstance) -> Generator[None]:
+    """Keep a connection to each database of an instance with SQLite open; do nothing for another one.
+
+    Dagster closes its connection after each statement. When nobody else has one, SQLite then moves the journal into the
+    database and deletes it, and waits for the disk three times.
+    """
+    storages = (run_storage(instance), schedule_storage(instance), event_storage(instance))
+    with ExitStack() as stack:
+        for storage in storages if is_sqlite(instance) else ():
+            database = sqlite3.connect(_url(storage).database or "", check_same_thread=False)
+            stack.enter_context(closing(database))
+            database.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        yield
 
 
 @contextmanager
@@ -65,11 +82,14 @@ def one_commit(storage: Any) -> Generator[Connection]:
 def _engine(storage: Any) -> db.Engine:
     """Return the engine of a storage, which keeps the SQL that it has compiled."""
     if not hasattr(storage, "_one_commit_engine"):
-        text = (
-            storage.conn_string_for_shard("index") if type(storage) is SqliteEventLogStorage else storage._conn_string
-        )
-        storage._one_commit_engine = db.create_engine(text, poolclass=db.NullPool)
+        storage._one_commit_engine = db.create_engine(_url(storage), poolclass=db.NullPool)
     return storage._one_commit_engine
+
+
+def _url(storage: Any) -> db.URL:
+    """Return the address of a storage's database."""
+    is_events = type(storage) is SqliteEventLogStorage
+    return db.make_url(storage.conn_string_for_shard("index") if is_events else storage._conn_string)
 
 
 def _keep_facts(storage: Any) -> None:

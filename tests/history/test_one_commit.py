@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from mystocks_dagster.history.dagster_storage import event_storage, run_storage
-from mystocks_dagster.history.one_commit import is_sqlite, one_commit
+from mystocks_dagster.history.one_commit import is_sqlite, keep_open, one_commit
 
 
 @pytest.fixture
@@ -64,3 +64,14 @@ def test_only_the_storages_of_sqlite_are_written_so(stored: dg.DagsterInstance) 
     assert is_sqlite(stored)
     with dg.DagsterInstance.ephemeral() as instance:
         assert not is_sqlite(instance)
+
+
+def test_the_journal_of_a_database_that_is_kept_open_is_not_moved_at_each_write(stored: dg.DagsterInstance) -> None:
+    journal = Path(stored.root_directory) / "history" / "runs.db-wal"
+    with keep_open(stored):
+        run_storage(stored).add_run(dg.DagsterRun(job_name="job"))
+        assert journal.exists()
+        assert len(stored.get_runs()) == 1
+    assert not journal.exists()
+    with dg.DagsterInstance.ephemeral() as instance, keep_open(instance):
+        assert instance.get_runs() == []
