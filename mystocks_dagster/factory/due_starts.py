@@ -8,7 +8,7 @@ server.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from functools import lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -113,7 +113,7 @@ class DueStarts:
                         state=state,
                         origin=state.instigator_origin_id,
                         selector=selector,
-                        moment=next(_previous(form, now)),
+                        moment=_last_two(form, now)[0],
                     )
                 )
         if new:
@@ -134,7 +134,7 @@ def is_usual(instance: dg.DagsterInstance, start: Start, activity: DaemonActivit
     # As Dagster's scheduler counts.
     since = max(data.start_timestamp or 0, data.last_iteration_timestamp or 0, ticks[0].timestamp + 1 if ticks else 0)
     form = (start.schedule.cron_schedule, start.schedule.execution_timezone)
-    due = [time for time in islice(_previous(form, now), 2) if time.timestamp() >= since]
+    due = [time for time in _last_two(form, now) if time.timestamp() >= since]
     off_until = activity.off_until(start.scheduled.job)
     return due == [start.moment] and off_until < start.moment and activity.since <= start.moment
 
@@ -167,12 +167,15 @@ def _job(schedule: Any) -> ScheduledJob | None:
     return _jobs[schedule]
 
 
+@lru_cache
 def _next(form: tuple[Any, str], now: datetime) -> datetime:
     """Return the first due time after now."""
     times = cron_times(now.timestamp(), *form, ascending=True)
     return next(time for time in times if time > now)
 
 
-def _previous(form: tuple[Any, str], now: datetime) -> Iterator[datetime]:
-    """Yield the due times until now, the last one first."""
-    return cron_times(now.timestamp(), *form, ascending=False)
+@lru_cache
+def _last_two(form: tuple[Any, str], now: datetime) -> tuple[datetime, datetime]:
+    """Return the last two due times until now, the last one first."""
+    times = cron_times(now.timestamp(), *form, ascending=False)
+    return next(times), next(times)
