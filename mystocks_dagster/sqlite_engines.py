@@ -11,6 +11,8 @@ from mystocks_dagster.dagster_internals import SQLITE_MODULES
 
 #: Databases whose engines are kept: the three of the instance, and those of the latest runs.
 _KEPT = 32
+#: Seconds to wait for another writer. For events Dagster says 30, and for runs and ticks nothing, which is 5.
+_PATIENCE = 30
 
 
 @cache
@@ -26,7 +28,8 @@ def keep_engines() -> None:
         return create_engine(url, poolclass=pool, connect_args=dict(arguments))
 
     def kept(url: str, *, poolclass: Any, connect_args: dict[str, Any] | None = None) -> Any:
-        return made(url, poolclass, tuple((connect_args or {}).items()))
+        arguments = {"timeout": _PATIENCE} | (connect_args or {})
+        return made(url, poolclass, tuple(arguments.items()))
 
     for name in SQLITE_MODULES:
         module: Any = import_module(name)

@@ -63,8 +63,12 @@ def ask(instance: dg.DagsterInstance, starts: Iterable[tuple[Start, RunTemplate]
     requested = [one for one in asked if one.run]
     if requested:
         queued = _write_files(instance, requested)
-        _store_runs(instance, requested)
-        _store_events(instance, requested, queued)
+        try:
+            _store_runs(instance, requested)
+        except BaseException:
+            event_file.remove(event_storage(instance), queued)
+            raise
+        _store_events(instance, queued)
     _end(instance, asked)
     return asked
 
@@ -73,10 +77,10 @@ def _begin(instance: dg.DagsterInstance, starts: Iterable[tuple[Start, RunTempla
     """Record the ticks as started."""
     activity = downtime.read(instance, clock.now())
     with one_commit(schedule_storage(instance)):
+        # All are read before the first is written: from then on, other writers wait.
+        usual = [(start, template) for start, template in starts if is_usual(instance, start, activity, now)]
         return [
-            Asked(start=start, template=template, tick=instance.create_tick(_tick(start)))
-            for start, template in starts
-            if is_usual(instance, start, activity, now)
+            Asked(start=start, template=template, tick=instance.create_tick(_tick(start))) for start, template in usual
         ]
 
 
@@ -131,22 +135,19 @@ def _store_runs(instance: dg.DagsterInstance, requested: Sequence[Asked]) -> Non
     """Store the runs, which are then in the queue."""
     runs = run_storage(instance)
     with one_commit(runs) as connection:
+        for one in requested:
+            runs.add_run(one.run)
         needed = list({name for one in requested for name in one.template.snapshots})
         query = f"SELECT count(*) FROM snapshots WHERE snapshot_id IN ({marks(needed)})"
         if connection.exec_driver_sql(query, tuple(needed)).scalar_one() != len(needed):
             raise InstanceError("A clean-up has removed the snapshot of a job.")
-        for one in requested:
-            runs.add_run(one.run)
 
 
-def _store_events(instance: dg.DagsterInstance, requested: Sequence[Asked], queued: Mapping[str, Any]) -> None:
-    """Store in the index of all runs that the runs are queued, and which tables they will fill."""
+def _store_events(instance: dg.DagsterInstance, queued: Mapping[str, Any]) -> None:
+    """Store in the index of all runs that the runs are queued."""
     with one_commit(event_storage(instance)) as connection:
-        for one in requested:
-            if one.run:
-                connection.execute(queued[one.run.run_id])
-                if one.template.plan:
-                    instance.run_domain._log_asset_planned_events(one.run, one.template.plan, one.template.tables)
+        for insertion in queued.values():
+            connection.execute(insertion)
 
 
 def _queued(run: dg.DagsterRun) -> dg.EventLogEntry:

@@ -7,7 +7,7 @@ server.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -25,9 +25,13 @@ from mystocks_dagster.dagster_internals import schedule_execution_time_iterator 
 from mystocks_dagster.factory.scheduled import ScheduledJob
 from mystocks_dagster.history.dagster_storage import schedule_storage
 from mystocks_dagster.history.one_commit import one_commit
-from mystocks_dagster.scheduling.downtime import DaemonActivity
+from mystocks_dagster.scheduling.downtime import NEVER, DaemonActivity
 from mystocks_dagster.tags import Metadata
 
+#: Time after which the schedules are read again though none is due: some may have been switched on.
+_UNREAD = timedelta(minutes=10)
+#: New schedules that are stored together, while other writers wait.
+_AT_ONCE = 100
 _ENDED = (TickStatus.SUCCESS, TickStatus.SKIPPED)
 
 #: For each schedule of a loaded code location, its job; None if it is not ours.
@@ -78,22 +82,27 @@ class DueStarts:
 
     def __init__(self) -> None:
         self._seen: dict[str, Seen] = {}
+        self._locations: list[Any] = []
+        self._until = NEVER
 
     def look(self, instance: dg.DagsterInstance, workspace: Any, now: datetime) -> list[Start]:
         """Return the last start of each schedule that was on at the last look and has come due since.
 
-        New schedules get a state.
+        New schedules get a state. While none is due and the code is the same, nothing is read for some minutes.
 
         Args:
             instance: Dagster's instance.
             workspace: Dagster's context of the workspace at this moment.
             now: The present moment.
         """
+        locations = [entry.code_location for entry in workspace.get_code_location_entries().values()]
+        if now < self._until and locations == self._locations:
+            return []
         states = {
             state.selector_id: state for state in instance.all_instigator_state(instigator_type=InstigatorType.SCHEDULE)
         }
         before, self._seen, starts, new = self._seen, {}, [], []
-        for location, schedule, scheduled in _own_schedules(workspace):
+        for location, schedule, scheduled in _own_schedules(locations):
             selector = schedule.selector_id
             state = states.get(selector)
             if not schedule.get_current_instigator_state(state).is_running:
@@ -116,8 +125,10 @@ class DueStarts:
                         moment=_last_two(form, now)[0],
                     )
                 )
-        if new:
-            _record(instance, new, now)
+        for first in range(0, len(new), _AT_ONCE):
+            _record(instance, new[first : first + _AT_ONCE], now)
+        self._locations = locations
+        self._until = min((now + _UNREAD, *(seen.due for seen in self._seen.values())))
         return starts
 
     def due_before(self, moment: datetime) -> list[Seen]:
@@ -150,14 +161,13 @@ def _record(instance: dg.DagsterInstance, schedules: Iterable[Any], now: datetim
             )
 
 
-def _own_schedules(workspace: Any) -> Iterator[tuple[Any, Any, ScheduledJob]]:
+def _own_schedules(locations: Iterable[Any]) -> Iterator[tuple[Any, Any, ScheduledJob]]:
     """Yield the schedules of our code locations, each with its location and its job."""
-    for entry in workspace.get_code_location_entries().values():
-        if entry.code_location:
-            for repository in entry.code_location.get_repositories().values():
-                for schedule in repository.get_schedules():
-                    if scheduled := _job(schedule):
-                        yield entry.code_location, schedule, scheduled
+    for location in filter(None, locations):
+        for repository in location.get_repositories().values():
+            for schedule in repository.get_schedules():
+                if scheduled := _job(schedule):
+                    yield location, schedule, scheduled
 
 
 def _job(schedule: Any) -> ScheduledJob | None:

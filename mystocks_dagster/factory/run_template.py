@@ -23,13 +23,9 @@ class RunTemplate:
 
     Attributes:
         run: A run that is not stored, in the queue, with the tags of all.
-        plan: Its execution plan if that fills tables, for which Dagster stores events; else None.
-        tables: Dagster's graph of all tables.
     """
 
     run: dg.DagsterRun
-    plan: Any
-    tables: Any
 
     @property
     def priority(self) -> int:
@@ -62,6 +58,8 @@ class RunTemplate:
 def prepare(instance: dg.DagsterInstance, location: Any, schedule: Any) -> RunTemplate:
     """Return the template of a schedule's runs, and store the job and the plan, as Dagster does for a run.
 
+    No step of our jobs is an asset (decision 1), so Dagster stores no event for the tables that a run will fill.
+
     Args:
         instance: Dagster's instance.
         location: Dagster's code location of the schedule.
@@ -93,10 +91,4 @@ def prepare(instance: dg.DagsterInstance, location: Any, schedule: Any) -> RunTe
         job_code_origin=job.get_python_origin(),
         asset_graph=repository.asset_graph,
     )
-    return RunTemplate(run=run, plan=plan if _fills_tables(plan) else None, tables=repository.asset_graph)
-
-
-def _fills_tables(plan: Any) -> bool:
-    """Return whether Dagster stores events for the tables and checks of a plan when a run of it is made."""
-    outputs = (output.properties for step in plan.steps for output in step.outputs)
-    return any(found is not None and (found.asset_key or found.asset_check_key) for found in outputs)
+    return RunTemplate(run=run)

@@ -50,10 +50,11 @@ def keep_open(instance: dg.DagsterInstance) -> Generator[None]:
 def one_commit(storage: Any) -> Generator[Connection]:
     """Commit all writes of this thread to a SQLite storage at the end of the block, and none if the block fails.
 
-    Other writers wait meanwhile. Of the storage of events, it covers the index of all runs, not the runs' own files.
+    Other writers wait from the first write on, so a block must be short. Of the storage of events, it covers the index
+    of all runs, not the runs' own files.
 
     Yields:
-        The open connection, which has begun to write.
+        The open connection.
     """
     connect, thread = _CONNECT[type(storage)], threading.get_ident()
     _keep_facts(storage)
@@ -70,7 +71,6 @@ def one_commit(storage: Any) -> Generator[Connection]:
                     yield other
 
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
         setattr(storage, connect, shared)
         try:
             yield connection

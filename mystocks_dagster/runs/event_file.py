@@ -8,7 +8,7 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -57,6 +57,12 @@ def write(storage: SqliteEventLogStorage, first: Mapping[str, Any]) -> None:
         paths = (Path(storage.path_for_shard(run_id)) for run_id in first)
         for _ in threads.map(_write, paths, map(_with_event, first.values())):
             pass
+
+
+def remove(storage: SqliteEventLogStorage, run_ids: Iterable[str]) -> None:
+    """Remove the files of runs that could not be stored."""
+    for run_id in run_ids:
+        Path(storage.path_for_shard(run_id)).unlink(missing_ok=True)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -64,3 +64,5 @@ def test_the_files_of_many_runs_have_their_first_event_and_are_those_of_dagster(
         instance.report_engine_event("more", run_id=names[0], job_name="job")
         assert [entry.message for entry in instance.all_logs(names[0])] == [f"hello {names[0]}", "more"]
         assert schema(written) == schema(written.with_name("created.db"))
+        event_file.remove(storage, names)
+        assert not list(written.parent.glob("run_*"))
