@@ -16,7 +16,6 @@ import dagster as dg
 
 from mystocks_dagster.dagster_internals import NOT_FINISHED_STATUSES, RUN_KEY_TAG, InstigatorType, TickData, TickStatus
 from mystocks_dagster.dagster_tables import InstanceTables, marks
-from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.factory.due_starts import Start, is_usual
 from mystocks_dagster.factory.run_template import RunTemplate
 from mystocks_dagster.factory.schedules import Answer, tick
@@ -56,7 +55,7 @@ def ask(instance: dg.DagsterInstance, starts: Iterable[tuple[Start, RunTemplate]
         now: The present moment.
 
     Raises:
-        InstanceError: A clean-up has removed what a template needs.
+        LookupError: A clean-up has removed what a template needs.
         OSError: The disk is full.
     """
     asked = _evaluate(instance, _begin(instance, starts, now))
@@ -140,7 +139,7 @@ def _store_runs(instance: dg.DagsterInstance, requested: Sequence[Asked]) -> Non
         needed = list({name for one in requested for name in one.template.snapshots})
         query = f"SELECT count(*) FROM snapshots WHERE snapshot_id IN ({marks(needed)})"
         if connection.exec_driver_sql(query, tuple(needed)).scalar_one() != len(needed):
-            raise InstanceError("A clean-up has removed the snapshot of a job.")
+            raise LookupError("A clean-up has removed the snapshot of a job.")
 
 
 def _store_events(instance: dg.DagsterInstance, queued: Mapping[str, Any]) -> None:
