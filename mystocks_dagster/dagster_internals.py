@@ -50,12 +50,14 @@ if TYPE_CHECKING:
     from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
     from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
     from dagster._core.storage.runs.schema import RunsTable, RunTagsTable, SnapshotsTable
+    from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
     from dagster._core.storage.schedules.schema import JobTickTable
+    from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster._daemon.auto_run_reexecution.auto_run_reexecution import retry_run, should_retry
     from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
-    from dagster._daemon.daemon import MonitoringDaemon, SpanMarker
+    from dagster._daemon.daemon import MonitoringDaemon, SchedulerDaemon, SpanMarker
     from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
     from dagster._grpc.types import ExecuteRunArgs
     from dagster._serdes import ConfigurableClass, ConfigurableClassData
@@ -69,10 +71,13 @@ if TYPE_CHECKING:
 ASSET_PARTITION_RANGE_END_TAG = "dagster/asset_partition_range_end"
 ASSET_PARTITION_RANGE_START_TAG = "dagster/asset_partition_range_start"
 AUTO_RETRY_RUN_ID_TAG = "dagster/auto_retry_run_id"
+CODE_LOCATION_TAG = "dagster/code_location"
 MAX_RETRIES_TAG = "dagster/max_retries"
 PARENT_RUN_ID_TAG = "dagster/parent_run_id"
 PARTITION_NAME_TAG = "dagster/partition"
 RETRY_NUMBER_TAG = "dagster/retry_number"
+RUN_KEY_TAG = "dagster/run_key"
+SCHEDULED_EXECUTION_TIME_TAG = ".dagster/scheduled_execution_time"
 SCHEDULE_NAME_TAG = "dagster/schedule_name"
 SENSOR_NAME_TAG = "dagster/sensor_name"
 WILL_RETRY_TAG = "dagster/will_retry"
@@ -97,6 +102,12 @@ SERVER_MODULES = (
 DAEMON_CONTROLLER_MODULE = "dagster._daemon.controller"
 #: Has the body of `dagster api execute_run`; preloaded in the fork server of runs.
 RUN_COMMAND_MODULE = "dagster._cli.api"
+#: Dagster's SQLite storages, each of which has `create_engine` among its names.
+SQLITE_MODULES = (
+    "dagster._core.storage.event_log.sqlite.sqlite_event_log",
+    "dagster._core.storage.runs.sqlite.sqlite_run_storage",
+    "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage",
+)
 #: Runs one step in a process of its own; preloaded in the fork server.
 STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
 
@@ -238,8 +249,14 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "RunsTable": "the table of runs, read page by page",
         "SnapshotsTable": "a table of the clean-up",
     },
+    "dagster._core.storage.runs.sqlite.sqlite_run_storage": {
+        "SqliteRunStorage": "the storage of runs whose every write is a commit (decision 63)",
+    },
     "dagster._core.storage.schedules.schema": {
         "JobTickTable": "a table of the clean-up",
+    },
+    "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage": {
+        "SqliteScheduleStorage": "the storage of ticks whose every write is a commit (decision 63)",
     },
     "dagster._core.workspace.context": {
         "WorkspaceProcessContext": "the workspace of the web server",
@@ -256,7 +273,8 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
     },
     "dagster._daemon.daemon": {
         "MonitoringDaemon": "the base class of our daemon for runs that do not start or stop in time (decision 21)",
-        "SpanMarker": "the end of one look of a daemon, after which it may wait (decision 62)",
+        "SchedulerDaemon": "the base class of our daemon for cron schedules (decision 63)",
+        "SpanMarker": "begin and end of one look of a daemon, before and after which ours has work (decisions 62, 63)",
     },
     "dagster._daemon.run_coordinator.queued_run_coordinator_daemon": {
         "QueuedRunCoordinatorDaemon": "the base class of our daemon for the queue (decision 7)",

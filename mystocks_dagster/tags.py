@@ -75,6 +75,8 @@ class Metadata:
     RUNS: Final = "mystocks/runs"
     #: The whole task or schedule of the file for readers, with masked secrets.
     SETTINGS: Final = "mystocks/settings"
+    #: What the daemon needs to evaluate a schedule.
+    EVALUATION: Final = "mystocks/evaluation"
     TASKFILE: Final = "mystocks/taskfile"
     SOURCE: Final = "mystocks/source"
     KEY: Final = "mystocks/key"

@@ -12,8 +12,8 @@ from mystocks_dagster.dagster_internals import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN
 from mystocks_dagster.errors import Disabled, InstanceError
 from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.daemons import use_own_daemons
+from mystocks_dagster.factory.lanes import queue_tags, step_tags
 from mystocks_dagster.factory.shared_versions import publish
-from mystocks_dagster.factory.ui_metadata import dagster_priority
 from mystocks_dagster.history.dagster_storage import create_pools, run_storage
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.migration_scripts import read_once
@@ -24,23 +24,23 @@ from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import is_stopped, was_begun
 from mystocks_dagster.scheduling import downtime
 from mystocks_dagster.shared.place import database_url
-from mystocks_dagster.tags import Storage, Tag
-from mystocks_dagster.taskfile.model import PRIORITIES
+from mystocks_dagster.sqlite_engines import keep_engines
+from mystocks_dagster.tags import Storage
 
 _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
-_CRITICAL = int(dagster_priority(PRIORITIES["critical"]))
 
 
 class LaneRunCoordinator(dg.QueuedRunCoordinator):
     """Dagster's queue, which tags each run with its lane, and with a priority if it has none.
 
     The tags are set here and not on the jobs, because runs of the Materialize button and of backfills belong to a job
-    of Dagster; see docs/decisions/0007. A supervisor has no lane: it runs without end and must not fill the queue.
+    of Dagster; see docs/decisions/0007.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         read_once()
+        keep_engines()
         # Dagster creates its daemons after it has loaded this class from dagster.yaml.
         use_own_daemons()
 
@@ -72,25 +72,13 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         if reason := refusal_reason(self._instance, run.job_name, run.tags):
             raise Disabled(reason)
         event_file.prepare(self._instance, run.run_id)
-        steps = self._steps(run)
-        priority = run.tags.get(Tag.PRIORITY) or str(max((int(tags.get(Tag.PRIORITY, 0)) for tags in steps), default=0))
-        added = {Tag.PRIORITY: priority}
-        if {tags.get(Tag.TASK_TYPE) for tags in steps} != {"supervisor"}:
-            lane = "critical" if _number(priority) >= _CRITICAL else "ordinary"
-            added |= dict.fromkeys(self._lane_tags(), lane)
-        self._instance.add_run_tags(run.run_id, added)
+        self._instance.add_run_tags(run.run_id, queue_tags(self._instance, run.tags, self._steps(run)))
         if database_url(Path(self._instance.root_directory)):
             publish(self._instance, run)
             create_pools(self._instance, run)
         queued = self._unless_stopped(super().submit_run(context))
         ring(Path(self._instance.root_directory) / QUEUE_BELL)
         return queued
-
-    def _lane_tags(self) -> set[str]:
-        """Return the tags of the lane: a dagster.yaml of an earlier version limits the former tag."""
-        limits = self._instance.get_concurrency_config().run_queue_config
-        limited = {limit.get("key") for limit in (limits.tag_concurrency_limits if limits else ())}
-        return {Tag.LANE, *({Tag.FORMER_LANE} & limited)}
 
     def _unless_stopped(self, run: dg.DagsterRun) -> dg.DagsterRun:
         """Cancel a run that was stopped before it was queued, or that replaces a stopped run."""
@@ -125,8 +113,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         """Return the tags of the steps that the run executes."""
         if run.execution_plan_snapshot_id is None:
             return []
-        plan = self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-        return [step.tags or {} for step in plan.steps if step.key in plan.step_keys_to_execute]
+        return step_tags(self._instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id))
 
 
 def _check_launcher(instance: dg.DagsterInstance) -> None:
@@ -142,11 +129,3 @@ def _check_launcher(instance: dg.DagsterInstance) -> None:
     except InstanceError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
-
-
-def _number(priority: str) -> int:
-    """Read a priority as Dagster's queue does: a text that is not a number counts as 0."""
-    try:
-        return int(priority)
-    except ValueError:
-        return 0

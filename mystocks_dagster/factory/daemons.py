@@ -1,4 +1,4 @@
-"""Replacement of three of Dagster's daemons by subclasses, and a log without their looks.
+"""Replacement of four of Dagster's daemons by subclasses, and a log without their looks.
 
 Dagster has no setting for that; see docs/decisions/0021.
 """
@@ -22,11 +22,13 @@ def _replace(controller: ModuleType) -> None:
     from mystocks_dagster.factory.monitoring import MonitorDaemon
     from mystocks_dagster.factory.restarting import RestartDaemon
     from mystocks_dagster.factory.run_queue import QueueDaemon
+    from mystocks_dagster.factory.scheduler import ScheduleDaemon
 
     replacements = {
         "QueuedRunCoordinatorDaemon": QueueDaemon,
         "EventLogConsumerDaemon": RestartDaemon,
         "MonitoringDaemon": MonitorDaemon,
+        "SchedulerDaemon": ScheduleDaemon,
     }
     for name, own in replacements.items():
         if not hasattr(controller, name):

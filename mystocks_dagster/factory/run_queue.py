@@ -23,6 +23,7 @@ from mystocks_dagster.dagster_internals import (
     TagConcurrencyLimitsCounter,
 )
 from mystocks_dagster.factory.launcher import ProcessRunLauncher
+from mystocks_dagster.factory.queue_hold import HOLD
 from mystocks_dagster.processes.bell import QUEUE_BELL, Bell
 from mystocks_dagster.runs.held import is_held
 
@@ -133,6 +134,7 @@ class QueueDaemon(QueuedRunCoordinatorDaemon):
         launcher = workspace_process_context.instance.run_launcher
         if isinstance(launcher, ProcessRunLauncher):
             launcher.keep_fork_server()
+        HOLD.wait()
         yield from super().run_iteration(workspace_process_context, fixed_iteration_time)
 
     def _get_runs_to_dequeue(

@@ -1,7 +1,10 @@
 """Jobs with a schedule: the data that a schedule or sensor needs of its task or group."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
 
 import dagster as dg
 
@@ -33,6 +36,30 @@ class ScheduledJob:
     limit: int | None = None
     published: tuple[Publication, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads: the evaluation of a schedule needs nothing else of the code."""
+        return {
+            "version": _version(),
+            "job": self.job,
+            "title": self.title,
+            "schedule": self.schedule.model_dump(mode="json"),
+            "limit": self.limit,
+            "published": [str(publication) for publication in self.published],
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> "ScheduledJob | None":
+        """Return the job that `to_json` has written, or None if another version of this package wrote it."""
+        if not isinstance(data, Mapping) or data.get("version") != _version():
+            return None
+        return cls(
+            job=data["job"],
+            title=data["title"],
+            schedule=Schedule.model_validate(data["schedule"]),
+            limit=data["limit"],
+            published=tuple(Publication.parse(text) for text in data["published"]),
+        )
+
     @property
     def switch(self) -> str:
         """Name of its schedule or sensor in Dagster."""
@@ -41,6 +68,11 @@ class ScheduledJob:
     def busy(self, instance: dg.DagsterInstance) -> str | None:
         """Return the reason if `max_instances` does not allow another start now."""
         return None if self.limit is None else limit_reached(instance, self.job, self.limit)
+
+
+@cache
+def _version() -> str:
+    return version("mystocks-dagster")
 
 
 def scheduled_jobs(specs: Iterable[TaskSpec], groups: Iterable[Group]) -> Iterator[ScheduledJob]:

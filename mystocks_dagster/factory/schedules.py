@@ -40,7 +40,8 @@ def build_schedule(scheduled: ScheduledJob) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING if scheduled.active else dg.DefaultScheduleStatus.STOPPED,
         description=f"{scheduled.title}: {schedule.cron_expression} ({schedule.timezone})"
         + (", trading days only" if schedule.trading_days_only else ""),
-        metadata=schedule_metadata(schedule),
+        # The daemon reads it and evaluates the usual case itself; see docs/decisions/0063.
+        metadata={**schedule_metadata(schedule), Metadata.EVALUATION: dg.MetadataValue.json(scheduled.to_json())},
         execution_fn=_evaluate(scheduled),
     )
 

@@ -107,14 +107,13 @@ def fingerprint(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Any:
     return build
 
 
+_COPIES = (Metadata.SETTINGS, Metadata.EVALUATION, Metadata.TASKFILE)
+
+
 def _without_copies(value: Any) -> Any:
-    """Drop the settings shown to people and the file's hash, which change with every field."""
+    """Drop the settings for people and for the daemon, and the file's hash, which change with every field."""
     if isinstance(value, dict):
-        return {
-            key: _without_copies(item)
-            for key, item in value.items()
-            if key not in (Metadata.SETTINGS, Metadata.TASKFILE)
-        }
+        return {key: _without_copies(item) for key, item in value.items() if key not in _COPIES}
     if isinstance(value, list):
         return [_without_copies(item) for item in value if not (isinstance(item, (list, dict)) and _names_copy(item))]
     return value
@@ -124,7 +123,7 @@ def _names_copy(item: Any) -> bool:
     text = json.dumps(item)
     return (
         len(text) < 4000
-        and (Metadata.TASKFILE in text or Metadata.SETTINGS in text)
+        and any(name in text for name in _COPIES)
         and ("label" in item if isinstance(item, dict) else True)
     )
 

@@ -10,7 +10,13 @@ from support.daemon import instance_of, look, look_at_times, requested, schedule
 from support.project import Folder
 
 QUICK = """
+    from mystocks_dagster.tasks.run import declares
+
     def nothing(params):
+        return None
+
+    @declares(writes=("shares",))
+    def shares(params, run):
         return None
 """
 CRON = """
@@ -49,17 +55,49 @@ def open_tick(instance: dg.DagsterInstance, sensor: str) -> bool:
     return bool(ticks) and ticks[0].status == TickStatus.STARTED
 
 
-def test_many_tasks_of_one_minute_are_asked_for_once_each(project: Folder) -> None:
-    names = [f"task_{number}" for number in range(30)]
-    lines = "".join(
-        f"      - {{task_id: {name}, schedule: {{schedule_type: cron, cron_expression: '0 16 * * *'}}}}\n"
-        for name in names
-    )
+def test_many_tasks_of_one_minute_are_asked_for_once_each_wherever_the_daemon_is_killed(project: Folder) -> None:
+    names = [f"task_{number}" for number in range(12)]
+    fields = dict.fromkeys(names, "max_instances: 9") | {"single": "max_instances: 1", "off": "enabled: false"}
+    fields["a_table"] = "task_function: shares"
+    schedule = "schedule: {schedule_type: cron, cron_expression: '* 16 * * *'}"
+    lines = "".join(f"      - {{task_id: {name}, {field}, {schedule}}}\n" for name, field in fields.items())
     project.write("tasks.yaml", ONCE + lines)
-    look_at_times(project, [f"2026-12-21T{time}+08:00" for time in ("12:00:00", "16:00:05", "16:00:40", "16:01:05")])
+
+    def look_at(*times: str, killed: tuple[str, int] | None = None) -> str:
+        return look_at_times(project, [f"2026-12-21T{time}+08:00" for time in times], 5, *(killed or ()))
+
+    # Of three batches, each daemon asks for the first one, is killed in the second, and leaves the third.
+    look_at("15:59:05", "16:00:05", killed=("_write_files", 2))
+    look_at("16:00:40", "16:01:05", killed=("_store_runs", 2))
+    log = look_at("16:01:40", "16:02:05", "16:02:40")
+    counts = re.findall(r"Asked for (\d+) runs; (\d+) starts were skipped", log)
+    assert [sum(map(int, column)) for column in zip(*counts, strict=True)] == [12, 2], "of the usual case"
     with instance_of(project) as instance:
-        asked = {name: due(requested(instance, name)) for name in names}
-    assert asked == {name: ["2026-12-21T16:00"] for name in names}
+        minutes = [f"2026-12-21T16:0{minute}" for minute in range(3)]
+        assert {name: due(requested(instance, name)) for name in names} == dict.fromkeys(names, minutes)
+        assert due(requested(instance, "single")) == minutes[:1]
+        assert requested(instance, "off") == []
+        ticks = {
+            state.instigator_name: instance.get_ticks(state.instigator_origin_id, state.selector_id)
+            for state in instance.all_instigator_state()
+        }
+        for name in names:
+            assert [tick.status for tick in ticks[f"{name}__schedule"]] == [TickStatus.SUCCESS] * 3
+            ids = {run.run_id for run in instance.get_runs(dg.RunsFilter(job_name=name))}
+            assert {tick.run_ids[0] for tick in ticks[f"{name}__schedule"]} == ids
+            for run_id in ids:
+                events = [entry.dagster_event_type for entry in instance.all_logs(run_id)]
+                assert events.count(dg.DagsterEventType.RUN_ENQUEUED) == 1
+        assert [tick.status for tick in ticks["single__schedule"]] == [TickStatus.SKIPPED] * 2 + [TickStatus.SUCCESS]
+        assert all("max_instances: 1" in (tick.skip_reason or "") for tick in ticks["single__schedule"][:2])
+        assert len(requested(instance, "a_table")) == 1
+        # The first start of the last task was asked for by Dagster's scheduler, and the last one by ours.
+        others, ours = (instance.get_run_by_id(ticks["task_9__schedule"][at].run_ids[0]) for at in (-1, 0))
+        assert isinstance(others, dg.DagsterRun)
+        assert isinstance(ours, dg.DagsterRun)
+        assert ours.tags.keys() == others.tags.keys()
+        assert ours._replace(run_id="", tags={}) == others._replace(run_id="", tags={})
+        assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.QUEUED}
 
 
 def test_starts_that_were_missed_while_the_daemon_was_down(project: Folder) -> None:

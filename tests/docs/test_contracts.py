@@ -42,7 +42,7 @@ BREAKS: Mapping[str, tuple[str, str]] = {
     "only the commands know the terminal": ("project/scratch.py", "import typer"),
     "only project/metrics knows Prometheus": ("project/doctor.py", "import prometheus_client"),
     "only alerts/channels knows apprise": ("alerts/engine.py", "import apprise"),
-    "only history, the locks and dagster_tables know the database": ("runs/scratch.py", "import sqlalchemy as db"),
+    "only these know the database": ("runs/scratch.py", "import sqlalchemy as db"),
     "only the queue of the machines knows procrastinate": ("runs/held.py", "import procrastinate"),
     "only the launcher for Kubernetes knows Kubernetes": ("runs/late.py", "import kubernetes"),
     "only the grid's cluster knows Dask": ("tasks/late.py", "import distributed"),

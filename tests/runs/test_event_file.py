@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from mystocks_dagster.history.dagster_storage import event_storage
 from mystocks_dagster.runs import event_file
 
 
@@ -43,3 +44,25 @@ def test_a_storage_without_files_is_left_alone() -> None:
         event_file.prepare(instance, "first")
         instance.report_engine_event("hello", run_id="first", job_name="job")
         assert len(instance.all_logs("first")) == 1
+
+
+def test_the_files_of_many_runs_have_their_first_event_and_are_those_of_dagster(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        storage = event_storage(instance)
+        names = [f"run_{number}" for number in range(20)]
+        entries = [
+            dg.EventLogEntry(
+                error_info=None, level=20, user_message=f"hello {name}", run_id=name, timestamp=1.0, job_name="job"
+            )
+            for name in names
+        ]
+        event_file.write(storage, {entry.run_id: storage.prepare_insert_event(entry) for entry in entries})
+        written = Path(storage.path_for_shard(names[0]))
+        assert [path.name for path in written.parent.glob("run_*")] != []
+        assert all([entry.message for entry in instance.all_logs(name)] == [f"hello {name}"] for name in names)
+        instance.report_engine_event("created", run_id="created", job_name="job")
+        instance.report_engine_event("more", run_id=names[0], job_name="job")
+        assert [entry.message for entry in instance.all_logs(names[0])] == [f"hello {names[0]}", "more"]
+        assert schema(written) == schema(written.with_name("created.db"))
+        event_file.remove(storage, names)
+        assert not list(written.parent.glob("run_*"))

@@ -21,26 +21,39 @@ from mystocks_dagster.dagster_internals import InstigatorType, ScheduleInstigato
 from mystocks_dagster.factory import fork_server
 
 LOOK = """
-import json, logging, signal, sys
+import json, logging, os, signal, sys
 from datetime import datetime
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 from mystocks_dagster.dagster_internals import WorkspaceFileTarget, WorkspaceProcessContext
+from mystocks_dagster.factory import asking, scheduler
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 
 at, crashes = sys.argv[1], json.loads(sys.argv[2])
 flags = {name: {point: signal.SIGKILL} for name, point in crashes.items()}
+logging.basicConfig(level=logging.INFO)
 log = logging.getLogger("look")
+
+def kill_after(name, times, step):
+    def stepped(*arguments):
+        result = step(*arguments)
+        times.pop()
+        return result if times else os.kill(os.getpid(), signal.SIGKILL)
+    setattr(asking, name, stepped)
+
+if len(sys.argv) > 3:
+    scheduler._AT_ONCE = int(sys.argv[3])
+    if len(sys.argv) > 4:
+        kill_after(sys.argv[4], [None] * int(sys.argv[5]), getattr(asking, sys.argv[4]))
 target = WorkspaceFileTarget(["workspace.yaml"])
 with open_instance(Settings.from_env()) as instance, WorkspaceProcessContext(instance, target) as workspace:
     if at:
         # One state for all looks, as the daemon has: a code server that was loaded before goes on.
-        looks = [
-            told
-            for time in at.split(",")
-            for told in launch_scheduled_runs(workspace, log, datetime.fromisoformat(time), {}, debug_crash_flags=flags)
-        ]
+        usual, looks = scheduler.UsualStarts(workspace, log), []
+        for moment in map(datetime.fromisoformat, at.split(",")):
+            looks += usual.ask(moment)
+            looks += launch_scheduled_runs(workspace, log, moment, {}, debug_crash_flags=flags)
     else:
         looks = execute_sensor_iteration(workspace, log, None, None, debug_crash_flags=flags)
     errors = [error.message for error in looks if hasattr(error, "message")]
@@ -48,7 +61,14 @@ sys.exit("".join(errors) or 0)
 """
 
 
-def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None, *, now: bool = True) -> None:
+def look(
+    folder: Folder,
+    at: str = "",
+    crashes: Mapping[str, str] | None = None,
+    *,
+    now: bool = True,
+    steps: tuple[object, ...] = (),
+) -> str:
     """Let the daemon look once, with a code server of its own; runs that it asks for stay in the queue.
 
     Args:
@@ -56,9 +76,14 @@ def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None,
         at: With a time, it looks at the schedules, at that time; without, at the sensors, now.
         now: Whether our own clock stands at that time too.
         crashes: Name of a schedule or sensor to the point in Dagster's code at which the daemon is killed.
+        steps: Number of usual starts that are asked for at once; the step of ours after which the daemon is killed, and
+            how often it is done before.
+
+    Returns:
+        What the daemon has logged.
     """
     env = folder.environment | ({"MYSTOCKS_NOW": at} if at and now else {})
-    command = [sys.executable, "-c", LOOK, at, json.dumps(crashes or {})]
+    command = [sys.executable, "-c", LOOK, at, json.dumps(crashes or {}), *map(str, steps)]
     # Not a pipe: a killed daemon leaves its code server behind, which would hold the pipe open.
     log = folder.root / "look.log"
     with log.open("wb") as output:
@@ -68,12 +93,14 @@ def look(folder: Folder, at: str = "", crashes: Mapping[str, str] | None = None,
         ended = daemon.wait(150)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(daemon.pid, signal.SIGKILL)
-    assert ended == (-signal.SIGKILL if crashes else 0), log.read_text(encoding="utf-8")
+    text = log.read_text(encoding="utf-8")
+    assert ended == (-signal.SIGKILL if crashes or len(steps) > 1 else 0), text
+    return text
 
 
-def look_at_times(folder: Folder, times: list[str]) -> None:
+def look_at_times(folder: Folder, times: list[str], *steps: object) -> str:
     """Let one daemon look at the schedules at each of those times in turn, by the code server that it started with."""
-    look(folder, ",".join(times), now=False)
+    return look(folder, ",".join(times), now=False, steps=steps)
 
 
 @contextmanager
