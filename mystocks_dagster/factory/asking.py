@@ -1,4 +1,4 @@
-"""Asks for many starts of one minute at once: four commits for up to a hundred, instead of some twenty for each.
+"""Asks for many starts of one minute at once: four commits for up to a hundred, instead of some ten for each.
 
 Ticks and runs are those that Dagster's scheduler would write, in the same order: a tick is recorded as started, then
 its run is created in the queue, then the tick is recorded as ended. A daemon that is killed in between leaves started

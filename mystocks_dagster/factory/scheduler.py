@@ -1,6 +1,6 @@
 """The daemon of cron schedules: Dagster's, which before each of its looks asks for all usual starts at once.
 
-Dagster's scheduler needs two calls of the code server and some twenty commits for each start. See docs/decisions/0063.
+Dagster's scheduler needs two calls of the code server and some ten commits for each start. See docs/decisions/0063.
 """
 
 import time
