@@ -6,7 +6,7 @@ import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.open_project import open_project_to_run, ui_command
-from mystocks_dagster.cli.printing import console, print_json
+from mystocks_dagster.cli.printing import console, escape, print_json
 from mystocks_dagster.cli.run import print_executions
 from mystocks_dagster.errors import UnknownName
 
@@ -36,6 +36,7 @@ def bootstrap(
     Example: mystocks bootstrap --years 3
     """
     from mystocks_dagster.cli.follow import run_and_follow
+    from mystocks_dagster.project.suggestions import run_command
 
     project = open_project_to_run()
     run_id = project.runs.create(task_of(project), {"years": years, **source_params(origin)})
@@ -46,7 +47,7 @@ def bootstrap(
         print_executions(finished.executions)
         if finished.succeeded:
             ui = ui_command(project.settings)
-            console.print(f"\nNext:  mystocks data tables   mystocks run daily_job   {ui}")
+            console.print(f"\nNext:  mystocks data tables   {escape(run_command(project))}   {ui}")
     raise typer.Exit(0 if finished.succeeded else 1)
 
 

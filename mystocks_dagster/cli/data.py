@@ -65,8 +65,10 @@ def tables(json: Json = False) -> None:
         print_json([_table_json(summary) for summary in summaries])
         return
     if not summaries:
+        from mystocks_dagster.project.suggestions import run_command
+
         console.print(
-            f"The lake {escape(str(lake.location))} is empty. Fill it with: mystocks run daily_job "
+            f"The lake {escape(str(lake.location))} is empty. Fill it with: {escape(run_command(open_project()))} "
             "(or see the demo's with: mystocks --demo data tables)"
         )
         return

@@ -9,12 +9,10 @@ import typer
 from mystocks_dagster.cli.open_project import open_project_to_run, ui_command
 from mystocks_dagster.cli.printing import console, escape
 from mystocks_dagster.cli.run import print_executions
+from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.lake.location import check_location
 from mystocks_dagster.settings import Settings, use_demo
 from mystocks_dagster.tags import State, Tag
-
-#: The groups that the demo runs.
-GROUPS = ("daily_job", "market_data_fetch")
 
 
 def register(app: typer.Typer) -> None:
@@ -33,10 +31,12 @@ def demo(
     """
     use_demo()
     from mystocks_dagster.cli.follow import run_and_follow
+    from mystocks_dagster.project.suggestions import DEMO_GROUPS
 
     settings = Settings.from_env()
     check_location(settings.lake)
     project = open_project_to_run(settings)
+    _check_groups(project)
     began = time.monotonic()
     console.print(
         "[bold]The market of this demo is simulated[/] (模拟行情, not real prices) "
@@ -51,13 +51,26 @@ def demo(
         _print_location(settings, began)
         return
     runs = []
-    for group in GROUPS:
+    for group in DEMO_GROUPS:
         console.print(f"\n[bold]{escape(project.title(group))}[/] ({group})")
         runs.append(run_and_follow(project, project.runs.create(group, {})))
     console.print()
     print_executions([execution for run in runs for execution in run.executions])
     _print_location(settings, began)
     raise typer.Exit(0 if all(run.succeeded for run in runs) else 1)
+
+
+def _check_groups(project: Any) -> None:
+    """Raise `UnknownName`, with what can be run instead, if the task file lacks a group of the demo."""
+    from mystocks_dagster.project.suggestions import DEMO_GROUPS, demo_lacks, run_command
+
+    if lacking := demo_lacks(project):
+        command = run_command(project).replace("mystocks run", "mystocks --demo run")
+        raise UnknownName(
+            f"The demo runs the groups {' and '.join(DEMO_GROUPS)} of the shipped task file, and "
+            f"{project.settings.task_file} has no group {' and '.join(lacking)}. "
+            f"Run what it has on the simulated market: {command}"
+        )
 
 
 def _print_location(settings: Settings, began: float) -> None:
@@ -78,6 +91,7 @@ def _finished(project: Any) -> list[Any]:
     from mystocks_dagster.lake.store import Lake
     from mystocks_dagster.market.calendar import DATA_READY, shanghai
     from mystocks_dagster.market.clock import SHANGHAI, now
+    from mystocks_dagster.project.suggestions import DEMO_GROUPS
     from mystocks_dagster.sources.registry import open_source
 
     day, certain = shanghai().probable_latest_closed(now(), DATA_READY)
@@ -86,7 +100,7 @@ def _finished(project: Any) -> list[Any]:
     if not certain or not same_world or day not in complete_days(lake, "daily_bars"):
         return []
     ready = datetime.combine(day, DATA_READY, SHANGHAI)
-    tasks = [task for group in GROUPS for task in project.find(group).tasks]
+    tasks = [task for group in DEMO_GROUPS for task in project.find(group).tasks]
     executions = [next(iter(project.history.executions(task, limit=1)), None) for task in tasks]
     current = all(execution and _is_current(project, execution, ready) for execution in executions)
     return executions if current else []

@@ -50,7 +50,9 @@ def history(
     if json:
         print_json([execution.to_json() for execution in executions])
     elif not executions:
-        console.print("There are no such executions. Start a run with: mystocks run daily_job")
+        from mystocks_dagster.project.suggestions import run_command
+
+        console.print(f"There are no such executions. Start a run with: {escape(run_command(project))}")
     else:
         columns = ("start", "task", "status", "seconds", "retries", "job", "run")
         print_table(columns, map(_execution_row, executions), optional=("job", "retries", "run"))

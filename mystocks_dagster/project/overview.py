@@ -6,6 +6,7 @@ from datetime import date
 
 from mystocks_dagster.errors import InstanceError, MyStocksError, OutsideCalendar
 from mystocks_dagster.project.project import Project
+from mystocks_dagster.project.suggestions import demo_lacks, run_command
 from mystocks_dagster.settings import DEMO_LAKE
 from mystocks_dagster.tags import State
 
@@ -27,7 +28,8 @@ class Overview:
         newest: The newest stored trading day; None while there are no bars.
         behind: Trading days after it that are published; None if unknown.
         unreadable: Why the lake cannot be read; empty if it can.
-        demo: Whether the demo has run here.
+        demo: Whether the demo has run here, or has nothing to run.
+        run: The command that loads the newest trading days.
         outcomes: Task id to the status of its last execution.
         address: Address of the running web UI; None while it is not running.
     """
@@ -42,6 +44,7 @@ class Overview:
     behind: int | None = None
     unreadable: str = ""
     demo: bool = False
+    run: str = ""
     outcomes: dict[str, str]
     address: str | None = None
 
@@ -78,7 +81,7 @@ class Overview:
             if not self.demo:
                 yield "mystocks demo", "try everything on a simulated market first"
         elif self.behind:
-            yield "mystocks run daily_job", f"load the {self.behind} missing trading day(s) and what depends on them"
+            yield self.run, f"load the {self.behind} missing trading day(s) and what depends on them"
 
 
 def overview(project: Project) -> Overview:
@@ -88,10 +91,11 @@ def overview(project: Project) -> Overview:
         return Overview(exists=False, outcomes={})
     from mystocks_dagster.instance import ui_address
 
-    tasks, groups, broken, unopened, outcomes = 0, 0, "", "", {}
+    tasks, groups, broken, unopened, outcomes, lacking = 0, 0, "", "", {}, False
     try:
         taskfile = project.taskfile
         tasks, groups = len(taskfile.tasks), len(taskfile.task_groups)
+        lacking = bool(demo_lacks(project))
         broken = project.notice or ", ".join(project.version.broken)
         known = {task.task_id for task in taskfile.tasks}
         outcomes = {task: status for task, status in project.history.last_outcomes().items() if task in known}
@@ -110,7 +114,8 @@ def overview(project: Project) -> Overview:
         newest=newest,
         behind=behind,
         unreadable=unreadable,
-        demo=(settings.root / DEMO_LAKE).exists(),
+        demo=(settings.root / DEMO_LAKE).exists() or lacking,
+        run=run_command(project),
         outcomes=outcomes,
         address=ui_address(settings.dagster_home),
     )

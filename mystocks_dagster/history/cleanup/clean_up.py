@@ -71,8 +71,9 @@ def clean_up(
         freed = (tight or 0) + _remove_runs(place.instance, rollup, old.run_ids, progress, batch)
         ticks = orphans.remove_ticks(place.instance, before)
         versions = orphans.unused_versions(place.instance, place.home / _VERSIONS, before)
-        freed += removal.size(versions)
-        for path in versions:
+        files = [*versions, *orphans.events_of_no_run(place.instance, before)]
+        freed += removal.size(files)
+        for path in files:
             path.unlink(missing_ok=True)
         orphans.remove_shared_versions(place.instance, before)
     notes = (*disk_space.compact(place.instance), *_shrink_rollup(place))
@@ -116,7 +117,8 @@ def _dry_run_result(
     place: InstanceRef, result: CleanupResult, before: datetime, run_ids: Sequence[str]
 ) -> CleanupResult:
     versions = orphans.unused_versions(place.instance, place.home / _VERSIONS, before)
-    freed = sum(removal.size(removal.run_files(place.instance, run_id)) for run_id in run_ids) + removal.size(versions)
+    files = [*versions, *orphans.events_of_no_run(place.instance, before)]
+    freed = sum(removal.size(removal.run_files(place.instance, run_id)) for run_id in run_ids) + removal.size(files)
     return replace(
         result, ticks=orphans.count_ticks(place.instance, before), task_files=len(versions), bytes_freed=freed
     )

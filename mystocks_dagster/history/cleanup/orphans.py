@@ -13,7 +13,7 @@ from mystocks_dagster.dagster_internals import JobTickTable as Ticks
 from mystocks_dagster.dagster_internals import RunsTable as Runs
 from mystocks_dagster.dagster_internals import SnapshotsTable as Snapshots
 from mystocks_dagster.dagster_internals import TickStatus
-from mystocks_dagster.history.dagster_storage import run_storage, schedule_storage
+from mystocks_dagster.history.dagster_storage import event_storage, run_storage, schedule_storage, shard
 from mystocks_dagster.tags import Storage
 from mystocks_dagster.taskfile.known_good import FILE as KNOWN_GOOD
 from mystocks_dagster.taskfile.last_good import LAST_GOOD, last_good
@@ -56,6 +56,21 @@ def remove_output(storage: Path, before: datetime) -> int:
             path.unlink(missing_ok=True)
             freed += status.st_size
     return freed
+
+
+def events_of_no_run(instance: dg.DagsterInstance, before: datetime) -> list[Path]:
+    """Return the files of events, last written before `before`, whose run does not exist.
+
+    A daemon that is killed while it asks for runs leaves them.
+    """
+    if not event_storage(instance).is_run_sharded:
+        return []
+    index = shard(instance, "index")
+    files = [path for path in index.parent.glob(f"*{index.suffix}") if path != index]
+    old = [path for path in files if path.stat().st_mtime < before.timestamp()]
+    with run_storage(instance).connect() as connection:
+        existing = {*connection.execute(db.select(Runs.c.run_id)).scalars()} if old else set()
+    return [path for path in old if path.stem not in existing]
 
 
 def unused_versions(instance: dg.DagsterInstance, folder: Path, before: datetime) -> list[Path]:

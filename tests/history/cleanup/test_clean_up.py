@@ -15,6 +15,7 @@ from history.conftest import SILENT, Store
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.history.cleanup import removal
+from mystocks_dagster.history.dagster_storage import event_storage, shard
 from mystocks_dagster.market.clock import now
 
 DAYS = dg.StaticPartitionsDefinition(["2024-01-02", "2024-01-03", "2024-01-04"])
@@ -186,6 +187,24 @@ def test_events_logs_and_files_of_the_runs_are_gone_and_the_disk_has_the_space(s
         with sqlite3.connect(shards / "index.db") as index:
             assert index.execute("PRAGMA freelist_count").fetchone() == (0,)
             assert {run for (run,) in index.execute("SELECT run_id FROM event_logs")} == {stays}
+
+
+def test_files_of_events_without_a_run_which_a_killed_daemon_left_go(store: Store, later: None) -> None:
+    kept = store.run("load", load="success")
+    if not event_storage(store.instance).is_run_sharded:
+        pytest.skip("Postgres has no such files")
+    old, new = shard(store.instance, "asked-for-at-four"), shard(store.instance, "asked-for-now")
+    for path, age in ((old, timedelta(days=31)), (new, timedelta())):
+        path.write_bytes(b"x" * 100_000)
+        os.utime(path, times=((now() - age).timestamp(),) * 2)
+    os.utime(shard(store.instance, kept), (0, 0))
+    os.utime(shard(store.instance, "index"), (0, 0))
+    assert store.project.history.clean_up(30, dry_run=True).bytes_freed >= 100_000
+    assert old.exists()
+    store.project.history.clean_up(30)
+    assert not old.exists()
+    assert new.exists()
+    assert shard(store.instance, "index").exists()
 
 
 def test_old_ticks_go_but_never_the_last_one_of_a_schedule(store: Store, later: None) -> None:
