@@ -118,7 +118,7 @@ def file_outcome(state: FileState, asset: dg.AssetKey = _TASK_FILE) -> CheckOutc
 def calendar_outcome(known: InForce, moment: datetime) -> CheckOutcome:
     """Return the outcome of the calendar's check: the calendar covers the next 30 days.
 
-    After its end every weekday counts as a trading day.
+    After its end the days to come are guessed.
     """
     coverage = outlook(known, moment)
     # Without the number of days, so that the outcome does not change every day.

@@ -17,7 +17,7 @@ from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import LakeError, UnknownName
 from mystocks_dagster.lake.prices import How, adjusted_bars
 from mystocks_dagster.lake.qlib import is_qlib_folder, write_qlib
-from mystocks_dagster.lake.reading import Selection
+from mystocks_dagster.lake.selection import Selection
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.symbols import normalise_all
 from mystocks_dagster.market.table import MOMENT

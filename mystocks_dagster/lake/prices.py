@@ -13,7 +13,8 @@ from mystocks_dagster.lake.confirmation import CONFIRMED, with_confirmed
 from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.events import unknown_events
-from mystocks_dagster.lake.reading import Selection, TableReader
+from mystocks_dagster.lake.reading import TableReader
+from mystocks_dagster.lake.selection import Selection
 from mystocks_dagster.lake.sorting import collect_sorted
 from mystocks_dagster.market.adjust import PRICES, factors
 from mystocks_dagster.market.tables.market import DAILY_BARS

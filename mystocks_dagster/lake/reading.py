@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
 from deltalake import DeltaTable
@@ -13,10 +13,11 @@ from deltalake import DeltaTable
 from mystocks_dagster.errors import TableDamaged, TableMissing, WrongFormat
 from mystocks_dagster.lake import delta
 from mystocks_dagster.lake.formats import as_stored, check_format, format_trouble
-from mystocks_dagster.lake.layout import YEAR, TableInfo, check_columns, date_column, from_disk, table_info, world_of
+from mystocks_dagster.lake.layout import TableInfo, check_columns, date_column, from_disk, table_info, world_of
 from mystocks_dagster.lake.location import check_location, has_wildcards, is_unfilled, local_path
 from mystocks_dagster.lake.open_versions import OpenVersions
 from mystocks_dagster.lake.point_in_time import check_known, is_known_by_date, known
+from mystocks_dagster.lake.selection import Selection, selected, with_newest_codes
 from mystocks_dagster.market.code_changes import CODE, NO_CHANGES, CodeChanges
 from mystocks_dagster.market.table import MOMENT, Table
 from mystocks_dagster.market.tables import TABLES
@@ -27,16 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mystocks_dagster.lake.sql import Bounds
-
-
-class Selection(TypedDict, total=False):
-    """Keyword arguments of `TableReader.scan`, which documents them."""
-
-    columns: Sequence[str] | None
-    symbols: Sequence[str] | None
-    start: date | None
-    end: date | None
-    as_of: date | None
 
 
 class TableReader:
@@ -110,16 +101,16 @@ class TableReader:
         stored = {field.name for field in opened.schema().fields}
         frame = pl.scan_delta(opened, use_pyarrow=has_wildcards(self.location))
         if as_of is None:
-            frame = _selected(schema, frame, symbols, start, end, partitioned=schema.partitioned)
+            frame = selected(schema, frame, symbols, start, end, partitioned=schema.partitioned)
         frame = frame.select(from_disk(schema, name, stored) for name in schema.dtypes)
         names = list(columns) if columns is not None else list((schema if schema.open else table_of(table)).dtypes)
         if changes and (as_of is not None or not schema.date_column or {"symbol", CODE} & {*names}):
-            frame = _with_newest_codes(schema, frame, changes)
+            frame = with_newest_codes(schema, frame, changes)
         elif CODE in names:
             frame = frame.with_columns(pl.col("symbol").alias(CODE))
         if as_of is not None:
             symbols = [changes.newest.get(symbol, symbol) for symbol in symbols] if symbols is not None else None
-            frame = _selected(schema, known(schema, frame, as_of), symbols, start, end, partitioned=False)
+            frame = selected(schema, known(schema, frame, as_of), symbols, start, end, partitioned=False)
         return frame.select(names)
 
     def code_changes(self, as_of: date | None = None) -> CodeChanges:
@@ -269,41 +260,3 @@ class TableReader:
             if damage:
                 raise damage
         return self._known_world
-
-
-def _with_newest_codes(schema: Table, frame: pl.LazyFrame, changes: CodeChanges) -> pl.LazyFrame:
-    """Return rows with the newest code as `symbol`, and the stored one as `code`.
-
-    A table without days, such as the stock list, has a row of each code: that of the newest code stays.
-    """
-    frame = changes.to_newest(frame)
-    if schema.date_column or "symbol" not in schema.key:
-        return frame
-    newest = pl.col(CODE) == pl.col("symbol")
-    return frame.sort(newest).unique(schema.key, keep="last", maintain_order=True)
-
-
-def _selected(
-    schema: Table,
-    frame: pl.LazyFrame,
-    symbols: Sequence[str] | None,
-    start: date | None,
-    end: date | None,
-    *,
-    partitioned: bool,
-) -> pl.LazyFrame:
-    """Keep the rows of those symbols and days; a condition on the partition column lets whole files be skipped.
-
-    Where the days begin or end with a year, no further condition compares rows.
-    """
-    if symbols is not None:
-        frame = frame.filter(pl.col("symbol").is_in(list(symbols)))
-    if start is not None:
-        frame = frame.filter(pl.col(YEAR) >= start.year) if partitioned else frame
-        if not partitioned or (start.month, start.day) != (1, 1):
-            frame = frame.filter(pl.col(date_column(schema)) >= start)
-    if end is not None:
-        frame = frame.filter(pl.col(YEAR) <= end.year) if partitioned else frame
-        if not partitioned or (end.month, end.day) != (12, 31):
-            frame = frame.filter(pl.col(date_column(schema)) <= end)
-    return frame

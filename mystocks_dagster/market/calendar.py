@@ -15,13 +15,17 @@ CLOSE = time(15, 0)
 #: From this time on vendors have the day's bars.
 DATA_READY = time(15, 30)
 
+#: Public holidays with a fixed date, by the State Council's 全国年节及纪念日放假办法, on which the exchanges have not
+#: traded since 1999, when 3 October became one; on the others they never have. Later, only a new law changes them.
+HOLIDAYS = frozenset({(1, 1), (5, 1), (10, 1), (10, 2), (10, 3)})
+
 _CLOSURES = Path(__file__).with_name("xshg_closures.txt")
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class TradingCalendar:
-    """The trading days between two bounds; days beyond the bounds are unknown.
+    """The trading days between two bounds; days beyond the bounds are unknown, but for holidays with a fixed date.
 
     Attributes:
         first: First known day.
@@ -58,9 +62,14 @@ class TradingCalendar:
         return day in self._known
 
     def is_probable_session(self, day: date) -> tuple[bool, bool]:
-        """Return (trades, certain); outside the bounds every weekday is assumed to be a trading day, not certain."""
+        """Return (trades, certain).
+
+        Outside the bounds every weekday is assumed to be a trading day, not certain, but for `HOLIDAYS`.
+        """
         if self.first <= day <= self.last:
             return day in self._known, True
+        if is_holiday(day):
+            return False, True
         return day.weekday() < 5, False
 
     def sessions(self, start: date, end: date) -> list[date]:
@@ -156,6 +165,11 @@ class TradingCalendar:
             f"{day} is outside the exchange calendar, which covers {self.first} to {self.last}; "
             "choose a day within it, or extend it: mystocks calendar --refresh"
         )
+
+
+def is_holiday(day: date) -> bool:
+    """Return whether a day is one of `HOLIDAYS`."""
+    return (day.month, day.day) in HOLIDAYS
 
 
 @cache

@@ -25,7 +25,7 @@ class NextRun:
         task_id: Id of the task or group.
         time: In the time zone of its schedule.
         trading_day: Whether its day in Shanghai is a trading day.
-        certain: False after the end of the calendar, where every weekday counts as a trading day.
+        certain: False where the day is not known, after the end of the calendar.
     """
 
     task_id: str

@@ -97,15 +97,15 @@ def requested_days(
     days: list[date] = []
     if begin <= calendar.last:
         days = calendar.sessions(max(begin, calendar.first), min(until, calendar.last))
-    unsure = tuple(_weekdays(max(begin, calendar.last + timedelta(days=1)), until))
+    unsure = tuple(_probable(calendar, max(begin, calendar.last + timedelta(days=1)), until))
     cut = (start is not None and start < reach[0]) or (end is not None and end > reach[1])
     note = f"{source.name} has only bars from {reach[0]} to {reach[1]}." if cut else today_note
     return RequestedDays(days=(*days, *unsure), unsure=frozenset(unsure) - {closed}, note=note)
 
 
-def _weekdays(start: date, end: date) -> Iterator[date]:
+def _probable(calendar: TradingCalendar, start: date, end: date) -> Iterator[date]:
     span = (start + timedelta(days=number) for number in range((end - start).days + 1))
-    return (day for day in span if day.weekday() < 5)
+    return (day for day in span if calendar.is_probable_session(day)[0])
 
 
 def _skip_reason(

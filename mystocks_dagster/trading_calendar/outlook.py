@@ -40,7 +40,9 @@ def outlook(known: InForce, moment: datetime) -> Outlook:
     distance = f"{days} before today" if left < 0 else f"{days} from today"
     details = [f"trading days are known until {known.calendar.last} ({distance}), from {known.stands_on}"]
     if left < 0:
-        details.append("every weekday counts as a trading day, and backfills are refused")
+        details.append(
+            "every weekday but 1 January, 1 May and 1 to 3 October counts as a trading day, and backfills are refused"
+        )
     details += [*known.errors, *known.notes]
     if known.record.error and known.record.asked_at:
         details.append(

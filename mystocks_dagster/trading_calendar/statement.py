@@ -4,11 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from mystocks_dagster.market.calendar import TradingCalendar
+from mystocks_dagster.market.calendar import TradingCalendar, is_holiday
 
 _DAY = timedelta(days=1)
-#: The exchanges are closed on these days in every year.
-_HOLIDAYS = frozenset({(1, 1), (5, 1), (10, 1), (10, 2), (10, 3)})
 #: The longest gap between two trading days since 1997; a list with a longer one lacks days.
 _LONGEST_GAP = timedelta(days=16)
 #: Spring Festival begins between these days; the shortest gap between trading days around it.
@@ -77,7 +75,7 @@ class Statement:
         for day in further:
             if day.weekday() >= 5:
                 yield self._at(day, f"{day} is a {day:%A}, and the exchanges do not trade at weekends")
-            elif (day.month, day.day) in _HOLIDAYS:
+            elif is_holiday(day):
                 yield self._at(day, f"{day} is a public holiday in every year")
         yield from self._gaps([_last_session(known), *further])
         yield from self._counts([*known.sessions(known.first, known.last), *further], (known.last + _DAY).year)

@@ -221,6 +221,10 @@ NEW_YEAR = [
 ]
 
 
+#: From an evening before Spring Festival of 2026, with its calendar or without it.
+FESTIVAL = shanghai().sessions(date(2025, 11, 24), date(2026, 2, 26))
+
+
 def operate(site: Site, bars: list[Bar], days: Sequence[date]) -> list[TaskResult]:
     """Run the daily tasks in the evening of each day, the archive growing day by day."""
     results = []
@@ -242,43 +246,53 @@ def test_new_year_2027_is_a_night_like_any_other(site, calendar_until):
     assert all(site.days_of(symbol) == NEW_YEAR for symbol in symbols)
 
 
-def test_a_dividend_on_the_first_day_after_the_calendar_stops_that_symbol_until_a_calendar_arrives(
+def test_a_dividend_on_the_first_day_of_2027_needs_no_calendar_as_new_year_is_a_holiday_in_every_year(
     site, calendar_until
 ):
     calendar_until(date(2026, 12, 31))
     pays = walk("600001.SH", NEW_YEAR, ex={date(2027, 1, 4): 0.3})
-    results = operate(site, pays + walk("600002.SH", NEW_YEAR), [date(2026, 12, 31), *NEW_YEAR[-3:]])
+    results = operate(site, pays, [date(2026, 12, 31), *NEW_YEAR[-3:]])
+    assert results[-1].status == "success"
+    assert site.events == [("600001.SH", date(2027, 1, 4), pays[-3][2] / pays[-4][3])]
+
+
+def test_a_dividend_on_the_first_day_after_the_calendar_stops_that_symbol_until_a_calendar_arrives(
+    site, calendar_until
+):
+    calendar_until(date(2026, 2, 13))
+    pays = walk("600001.SH", FESTIVAL, ex={date(2026, 2, 24): 0.3})
+    results = operate(site, pays + walk("600002.SH", FESTIVAL), [date(2026, 2, 13), *FESTIVAL[-3:]])
     assert results[-1].failed_items == ("600001.SH",)
     assert (
-        "the trading calendar, which ends on 2026-12-31, does not say whether 2027-01-01 was a trading day"
+        "the trading calendar, which ends on 2026-02-13, does not say whether 2026-02-16 was a trading day"
         in results[-1].message
     )
-    assert site.days_of("600001.SH") == NEW_YEAR[:-3]
-    assert site.days_of("600002.SH") == NEW_YEAR
+    assert site.days_of("600001.SH") == FESTIVAL[:-3]
+    assert site.days_of("600002.SH") == FESTIVAL
 
-    calendar_until(date(2027, 12, 31), NEW_YEAR[-3:])
+    calendar_until(date(2026, 12, 31), FESTIVAL[-3:])
     healed = site.sync()
     assert (healed.status, healed.rows) == ("success", {"adjust_events": 1})
-    assert site.events == [("600001.SH", date(2027, 1, 4), pays[-3][2] / pays[-4][3])]
+    assert site.events == [("600001.SH", date(2026, 2, 24), pays[-3][2] / pays[-4][3])]
     assert site.compute().status == "success"
-    assert site.days_of("600001.SH") == NEW_YEAR
+    assert site.days_of("600001.SH") == FESTIVAL
 
 
 def test_a_calendar_that_arrives_heals_at_the_next_calculation_too(site, calendar_until):
-    calendar_until(date(2026, 12, 31))
-    operate(site, walk("600001.SH", NEW_YEAR, ex={date(2027, 1, 4): 0.3}), NEW_YEAR[-3:])
-    calendar_until(date(2027, 12, 31), NEW_YEAR[-3:])
+    calendar_until(date(2026, 2, 13))
+    operate(site, walk("600001.SH", FESTIVAL, ex={date(2026, 2, 24): 0.3}), FESTIVAL[-3:])
+    calendar_until(date(2026, 12, 31), FESTIVAL[-3:])
     assert site.compute().status == "success"
-    assert site.days_of("600001.SH") == NEW_YEAR
+    assert site.days_of("600001.SH") == FESTIVAL
 
 
 def test_the_markets_own_previous_closes_prove_an_unlisted_holiday(site, calendar_until):
-    calendar_until(date(2026, 12, 31))
-    market = [bar for n in range(30) for bar in walk(f"6001{n:02d}.SH", NEW_YEAR)]
-    pays = walk("600001.SH", NEW_YEAR, ex={date(2027, 1, 4): 0.3})
-    results = operate(site, market + pays, [date(2026, 12, 31), *NEW_YEAR[-3:]])
+    calendar_until(date(2026, 2, 13))
+    market = [bar for n in range(30) for bar in walk(f"6001{n:02d}.SH", FESTIVAL)]
+    pays = walk("600001.SH", FESTIVAL, ex={date(2026, 2, 24): 0.3})
+    results = operate(site, market + pays, [date(2026, 2, 13), *FESTIVAL[-3:]])
     assert results[-1].status == "success"
-    assert site.events == [("600001.SH", date(2027, 1, 4), pays[-3][2] / pays[-4][3])]
+    assert site.events == [("600001.SH", date(2026, 2, 24), pays[-3][2] / pays[-4][3])]
 
 
 def test_a_trading_day_missed_after_the_calendar_is_not_taken_for_a_holiday(site, calendar_until):

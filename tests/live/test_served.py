@@ -184,7 +184,7 @@ def test_what_a_task_printed_is_kept_and_readable(server: Server) -> None:
 def test_the_terminal_shows_what_was_started_and_not_each_look_that_found_nothing(server: Server) -> None:
     def skipped() -> bool:
         selector = (
-            '{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "mystocks_system"}'
+            '{repositoryLocationName: "mystocks", repositoryName: "__repository__", sensorName: "system__sensor"}'
         )
         query = "... on Sensor { sensorState { ticks(limit: 9) { status } } }"
         sensor = server.graphql(f"{{ sensorOrError(sensorSelector: {selector}) {{ {query} }} }}")["sensorOrError"]

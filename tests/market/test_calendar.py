@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mystocks_dagster.errors import OutsideCalendar
-from mystocks_dagster.market.calendar import DATA_READY, TradingCalendar, shanghai
+from mystocks_dagster.market.calendar import DATA_READY, TradingCalendar, is_holiday, shanghai
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -105,8 +105,23 @@ def test_a_guess_beyond_the_bounds_says_that_it_is_one():
     assert calendar.is_probable_session(date(2026, 10, 1)) == (False, True)
     assert calendar.is_probable_session(date(2027, 1, 4)) == (True, False)
     assert calendar.is_probable_session(date(2027, 1, 3)) == (False, False)
+    assert calendar.is_probable_session(date(2027, 2, 8)) == (True, False), "Spring Festival moves: it is not known"
     assert calendar.probable_latest_closed(datetime(2027, 1, 4, 16, 0, tzinfo=SHANGHAI)) == (date(2027, 1, 4), False)
     assert calendar.probable_latest_closed(datetime(2027, 1, 1, 12, 0, tzinfo=SHANGHAI)) == (date(2026, 12, 31), True)
+
+
+def test_holidays_with_a_fixed_date_are_known_in_every_year_to_come():
+    calendar = shanghai()
+    for year in range(2027, 2060):
+        for day in (date(year, 1, 1), date(year, 5, 1), date(year, 10, 1), date(year, 10, 2), date(year, 10, 3)):
+            assert calendar.is_probable_session(day) == (False, True)
+    newest = calendar.probable_latest_closed(datetime(2028, 10, 3, 16, 0, tzinfo=SHANGHAI))
+    assert newest == (date(2028, 9, 29), False)
+
+
+def test_the_exchanges_have_not_traded_on_a_holiday_with_a_fixed_date():
+    traded = [day for day in shanghai().sessions(shanghai().first, shanghai().last) if is_holiday(day)]
+    assert traded == [date(1991, 10, 3), date(1996, 10, 3)], "National Day had two days by law until 1999"
 
 
 def test_it_counts_the_days_that_it_still_covers():

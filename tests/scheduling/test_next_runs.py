@@ -40,12 +40,13 @@ def test_trading_days_only_leaves_out_the_spring_festival() -> None:
 
 
 def test_a_day_without_trading_is_marked_where_it_is_not_left_out() -> None:
-    found = coming(schedule(cron_expression="0 0 1 * *"), "2026-09-15T00:00:00", 4)
+    found = coming(schedule(cron_expression="0 0 1 * *"), "2026-09-15T00:00:00", 5)
     assert [(one.time.date().isoformat(), one.weekday, one.trading_day, one.certain) for one in found] == [
         ("2026-10-01", "Thursday", False, True),
         ("2026-11-01", "Sunday", False, True),
         ("2026-12-01", "Tuesday", True, True),
-        ("2027-01-01", "Friday", True, False),
+        ("2027-01-01", "Friday", False, True),
+        ("2027-02-01", "Monday", True, False),
     ]
 
 

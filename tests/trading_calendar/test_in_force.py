@@ -107,15 +107,17 @@ def test_a_weekday_beyond_the_end_on_which_the_source_shows_older_bars_is_skippe
     sync = DailySync(include_basic=False)
     assert sync_daily_stock_data(sync, run()).rows["daily_bars"] > 0
     at("2027-01-01T16:30:00")
+    assert sync_daily_stock_data(sync, run()).status == "skipped"
+    at("2027-01-04T16:30:00")
     result = sync_daily_stock_data(sync, run())
     assert result.status == "skipped"
     assert (
-        "2027-01-01 is skipped: akshare has no bars after 2026-12-31, and the trading calendar ends on 2026-12-31"
+        "2027-01-04 is skipped: akshare has no bars after 2026-12-31, and the trading calendar ends on 2026-12-31"
         in result.message
     )
     assert stored(run()) == [date(2026, 12, 31)]
-    at("2027-01-01T20:30:00")
-    assert "2027-01-01" not in fetch_longhubang_data(LonghubangParams(), run()).failed_items
+    at("2027-01-04T20:30:00")
+    assert "2027-01-04" not in fetch_longhubang_data(LonghubangParams(), run()).failed_items
 
 
 def test_the_first_session_of_the_year_is_stored_under_its_own_date_without_a_calendar(
@@ -136,15 +138,15 @@ def test_an_archive_beyond_the_calendar_is_read_and_its_days_without_bars_are_no
     at: Callable[[str], None], run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     market = Market.small(date(2026, 12, 31))
-    later = market.bars.filter(date=date(2026, 12, 31)).with_columns(date=pl.lit(date(2027, 1, 4)))
+    later = market.bars.filter(date=date(2026, 12, 31)).with_columns(date=pl.lit(date(2027, 1, 5)))
     (tmp_path / "archive").mkdir()
     pl.concat([market.bars, later]).write_parquet(tmp_path / "archive" / "daily_bars.parquet")
     monkeypatch.setenv("MYSTOCKS_RECORDED", str(tmp_path / "archive"))
-    at("2027-01-05T12:00:00")
+    at("2027-01-06T12:00:00")
     result = sync_daily_stock_data(DailySync(include_basic=False, data_source="recorded"), run())
     assert result.status == "success", result.message
-    assert stored(run())[-2:] == [date(2026, 12, 31), date(2027, 1, 4)]
-    assert "2027-01-01: no bars; treated as a holiday, because the trading calendar" in result.message
+    assert stored(run())[-2:] == [date(2026, 12, 31), date(2027, 1, 5)]
+    assert "2027-01-04: no bars; treated as a holiday, because the trading calendar" in result.message
 
 
 @pytest.mark.parametrize("day", ["2027-01-04", "2027-02-05"])

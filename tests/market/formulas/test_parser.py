@@ -138,14 +138,14 @@ def test_drawings_are_kept_aside_and_whatever_they_use():
     ("text", "expected"),
     [
         ("", ["1:1: the formula has no output. Write NAME:expression;"]),
-        ("A:=5;", ["1:1: the formula has no output Statements with := are hidden; write at least one with :"]),
-        ("DRAWTEXT(C>O,L,'x');", ["1:1: the formula has no output Its statements only draw."]),
+        ("A:=5;", ["1:1: the formula has no output. Statements with := are hidden; write at least one with :"]),
+        ("DRAWTEXT(C>O,L,'x');", ["1:1: the formula has no output. Its statements only draw."]),
         ("X:C;\nY:COUTN(C>O,5);", ["2:3: there is no function COUTN. Did you mean 'COUNT'?"]),
         ("X:CLOES;", ["1:3: CLOES is not defined. Did you mean 'CLOSE'?"]),
         ("X:MA(C);", ["1:3: MA takes 2 arguments, not 1. Write MA(X,N)."]),
         ("X:MA(C,0);", ["1:8: the N of MA cannot be 0. Allowed: 1 to 10,000."]),
         ("N:=2-5;X:REF(C,N);", ["1:16: the N of REF cannot be -3. Allowed: 0 to 10,000."]),
-        ("X:MA(C,'5');", ["1:8: a text is not a value Texts belong to DRAWTEXT."]),
+        ("X:MA(C,'5');", ["1:8: a text is not a value. Texts belong to DRAWTEXT."]),
         ("X:NOT(NAMELIKE('ST'));", ["1:7: NAMELIKE: selects symbols by name or board"]),
         ("X:SAR(C,2,20);", ["1:7: the N of SAR must be the same for all bars. Use a number or a parameter."]),
         ("A:=0;X:MA(C,1/A);", ["1:14: the N of MA cannot be computed. Use a number or a parameter."]),
@@ -154,31 +154,31 @@ def test_drawings_are_kept_aside_and_whatever_they_use():
         ("X:(C>O;", ["1:3: '(' is not closed before ';' in line 1, column 7"]),
         ("X:MA(\nMA(C,5),3", ["1:5: '(' is not closed before the end in line 2, column 10"]),
         ("X:C)>1;", ["1:4: ')' closes no bracket"]),
-        ("X:MA(C 5);", ["1:8: expected an operator, ',' or ')' before '5' The bracket opens in line 1, column 5."]),
-        ("X:C Y:O;", ["1:5: expected an operator or ; before 'Y' A statement ends with ;"]),
+        ("X:MA(C 5);", ["1:8: expected an operator, ',' or ')' before '5'. The bracket opens in line 1, column 5."]),
+        ("X:C Y:O;", ["1:5: expected an operator or ; before 'Y'. A statement ends with ;"]),
         ("X:C+;Y:*2;", ["1:5: expected a value before ';'", "1:8: expected a value before '*'"]),
         ("X:1<C<5;", ["1:6: two comparisons in a row. Write A<B AND B<C, or (A<B)<C if that is meant."]),
-        ("A:=B+1;B:A;", ["1:4: B is used before its definition in line 1 Move the definition up."]),
-        ("X:X+1;", ["1:3: X refers to itself For a value of the bar before, use a function such as SMA or DMA."]),
-        ("X:C;X:O;", ["1:5: X is defined twice, first in line 1 Choose another name."]),
-        ("C:5;", ["1:1: C is a column of the bars Choose another name."]),
-        ("YEAR:5;", ["1:1: YEAR is a function Choose another name."]),
-        ("X=5;", ["1:1: X is not defined = compares; to define it, write X:=..."]),
+        ("A:=B+1;B:A;", ["1:4: B is used before its definition in line 1. Move the definition up."]),
+        ("X:X+1;", ["1:3: X refers to itself. For a value of the bar before, use a function such as SMA or DMA."]),
+        ("X:C;X:O;", ["1:5: X is defined twice, first in line 1. Choose another name."]),
+        ("C:5;", ["1:1: C is a column of the bars. Choose another name."]),
+        ("YEAR:5;", ["1:1: YEAR is a function. Choose another name."]),
+        ("X=5;", ["1:1: X is not defined. = compares; to define it, write X:=..."]),
         ("X:C(1);", ["1:3: C is not a function. Write C without brackets, or an operator before (."]),
         ("X:MA;", ["1:3: MA is a function. Write MA(X,N)."]),
         ("X:DRAWICON(C,L,1)+1;", ["1:3: DRAWICON draws and has no value. Write it as a statement of its own."]),
         ("X:C,COLRRED;", ["1:5: 'COLRRED' is not a way of drawing. Did you mean 'COLORRED'?"]),
-        ("INPUT:N(120,1,100);X:N;", ["1:7: the default 120 of N is out of bounds The order is default, low, high."]),
+        ("INPUT:N(120,1,100);X:N;", ["1:7: the default 120 of N is out of bounds. The order is default, low, high."]),
         ("INPUT:N;X:C;", ["1:7: 'N' does not begin a parameter. Write INPUT: N(default,low,high);"]),
         ("INPUT:N", ["1:7: 'N' does not begin a parameter. Write INPUT: N(default,low,high);"]),
-        ("5日线:C;", ["1:1: '5日线' begins with a digit A name begins with a letter."]),
+        ("5日线:C;", ["1:1: '5日线' begins with a digit. A name begins with a letter."]),
         ("{X:C;", ["1:1: '{' opens a comment that is not closed. Write } at its end."]),
         (f"X:MA(C,{'9' * 400});", ["1:8: the number 999999999… of 400 digits is too large"]),
         (f"INPUT:N({'9' * 400});X:C*N;", ["1:9: the number 999999999… of 400 digits is too large"]),
-        ('X:C>O AND "MACD.DIF">0;', [f'1:11: "MACD.DIF" stands in double quotes {REFERENCES}']),
-        ("X:C>“000300$C”;", [f"1:5: “000300$C” stands in double quotes {REFERENCES}"]),
-        ('X:C>O;DRAWTEXT(X,L,"买入");', [f'1:20: "买入" stands in double quotes {REFERENCES}']),
-        ("X:C。", ["1:4: unexpected character '。' (U+3002, IDEOGRAPHIC FULL STOP) A statement ends with ;"]),
+        ('X:C>O AND "MACD.DIF">0;', [f'1:11: "MACD.DIF" stands in double quotes. {REFERENCES}']),
+        ("X:C>“000300$C”;", [f"1:5: “000300$C” stands in double quotes. {REFERENCES}"]),
+        ('X:C>O;DRAWTEXT(X,L,"买入");', [f'1:20: "买入" stands in double quotes. {REFERENCES}']),
+        ("X:C。", ["1:4: unexpected character '。' (U+3002, IDEOGRAPHIC FULL STOP). A statement ends with ;"]),
     ],
 )
 def test_a_wrong_formula_names_place_and_remedy(text, expected):
@@ -187,7 +187,7 @@ def test_a_wrong_formula_names_place_and_remedy(text, expected):
 
 def test_a_value_for_a_parameter_that_is_not_used_is_named():
     assert problems("快线:=MA(C,N);出:快线", N=5, M=9) == [
-        "1:1: parameter M is given, and the formula does not use it Leave it out."
+        "1:1: parameter M is given, and the formula does not use it. Leave it out."
     ]
     assert only("INPUT:N(12,1,100);X:C;", n=20) == CLOSE
 
