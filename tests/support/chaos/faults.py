@@ -126,6 +126,13 @@ def slow_store(plant: Plant, chance: random.Random) -> Harm | None:
     return Harm(f"object store {what}", chance.uniform(3, 40), recover)
 
 
+def ban_upstream(plant: Plant, chance: random.Random) -> Harm | None:
+    """Let the upstream ban us: for hours of this week, once a request has met it."""
+    if (upstream := plant.upstream) is None:
+        return None
+    return Harm(f"upstream bans us ({upstream.ban(chance)})", chance.uniform(10, 60), upstream.forgive)
+
+
 def _write(plant: Plant, text: str) -> None:
     (plant.folder.root / "tasks.yaml").write_text(text, encoding="utf-8")
 
@@ -158,4 +165,7 @@ FAULTS: dict[Fault, int] = {
     edit_file: 1,
     crash_database: 3,
     slow_store: 3,
+    ban_upstream: 3,
 }
+#: Those that servers which are starting may meet often.
+WITHOUT_KILLS = {fault: FAULTS[fault] for fault in FAULTS if fault not in (kill_one, kill_family, cut_power)}

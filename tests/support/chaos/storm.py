@@ -3,11 +3,11 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from support.chaos.faults import FAULTS, Harm
+from support.chaos.faults import FAULTS, WITHOUT_KILLS, Fault, Harm
 from support.chaos.plant import Plant
 from support.chaos.week import Week
 from support.project import wait_for
@@ -15,7 +15,7 @@ from support.project import wait_for
 #: The longest leap of the clock: an interval that was missed more often than its limit is not made up for.
 LONGEST_LEAP = timedelta(hours=30)
 #: Faults of which the end of one would end the other, or which hide each other.
-_ONE_AT_A_TIME = ({"fill_disk", "break_file", "edit_file"}, {"crash_database"}, {"slow_store"})
+_ONE_AT_A_TIME = ({"fill_disk", "break_file", "edit_file"}, {"crash_database"}, {"slow_store"}, {"ban_upstream"})
 
 
 @dataclass
@@ -54,7 +54,9 @@ class Storm:
             self._leap(starts, self.week.begin + (self.week.end - self.week.begin) * min(1, passed / seconds))
             # Servers that are never let up would hide what may go wrong once they are.
             if self.plant.up or self.chance.random() < 0.04:
-                self._break()
+                self._break(FAULTS)
+            elif self.chance.random() < 0.25:
+                self._break(WITHOUT_KILLS)
             self.plant.measure()
             time.sleep(self.chance.uniform(0.3, 1.7) * pause)
         self.calm()
@@ -83,8 +85,8 @@ class Storm:
             self.leaps += 1
             self.say(f"{to:%a %H:%M:%S} leap by {to - now}")
 
-    def _break(self) -> None:
-        fault = self.chance.choices(list(FAULTS), list(FAULTS.values()))[0]
+    def _break(self, faults: Mapping[Fault, int]) -> None:
+        fault = self.chance.choices(list(faults), list(faults.values()))[0]
         name = fault.__name__
         if any(name in together and other in together for other in self._lasting() for together in _ONE_AT_A_TIME):
             return
