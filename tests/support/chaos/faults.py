@@ -150,7 +150,7 @@ def _any(plant: Plant, chance: random.Random) -> psutil.Process | None:
 
 
 #: How often a role is chosen, beside 1: a start of all servers takes longer than anything else, and hides other faults.
-_OFTEN = {"ui": 0.3, "code server": 0.5, "code process": 0.5, "daemon": 2, "worker": 2, "body": 2}
+_OFTEN = {"ui": 0.1, "code server": 0.5, "code process": 0.5, "daemon": 2, "worker": 2, "body": 2}
 
 
 #: Each fault with its weight among all.
@@ -167,5 +167,3 @@ FAULTS: dict[Fault, int] = {
     slow_store: 3,
     ban_upstream: 3,
 }
-#: Those that servers which are starting may meet often.
-WITHOUT_KILLS = {fault: FAULTS[fault] for fault in FAULTS if fault not in (kill_one, kill_family, cut_power)}

@@ -3,11 +3,11 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from support.chaos.faults import FAULTS, WITHOUT_KILLS, Fault, Harm
+from support.chaos.faults import FAULTS, Harm
 from support.chaos.plant import Plant
 from support.chaos.week import Week
 from support.project import wait_for
@@ -36,6 +36,7 @@ class Storm:
     count: Counter[str] = field(default_factory=Counter)
     leaps: int = 0
     _leapt: float = 0
+    _met: int = 0
     _open: list[tuple[float, str, Harm]] = field(default_factory=list)
 
     def blow(self, seconds: float, pause: float, least: int = 0) -> None:
@@ -52,14 +53,18 @@ class Storm:
         while (passed := time.monotonic() - begun) < seconds or self.total < least:
             self._mend(time.monotonic())
             self._leap(starts, self.week.begin + (self.week.end - self.week.begin) * min(1, passed / seconds))
-            # Servers that are never let up would hide what may go wrong once they are.
-            if self.plant.up or self.chance.random() < 0.04:
-                self._break(FAULTS)
-            elif self.chance.random() < 0.25:
-                self._break(WITHOUT_KILLS)
+            # Servers that are never let up would hide what may go wrong once they are: a start meets one fault at most.
+            starting = not self.plant.up
+            if not starting or (self._met < self.plant.restarts and self.chance.random() < 0.1):
+                self._met = self.plant.restarts if starting else self._met
+                self._break()
             self.plant.measure()
             time.sleep(self.chance.uniform(0.3, 1.7) * pause)
         self.calm()
+        while self.week.end - self.plant.world.now() > LONGEST_LEAP:
+            wait_for(lambda: self.plant.up, 170, "the servers after the faults")
+            self.plant.world.set_clock(self.plant.world.now() + LONGEST_LEAP)
+            time.sleep(self.rest)
         self.plant.world.set_clock(max(self.week.end, self.plant.world.now()))
 
     def calm(self) -> None:
@@ -85,8 +90,8 @@ class Storm:
             self.leaps += 1
             self.say(f"{to:%a %H:%M:%S} leap by {to - now}")
 
-    def _break(self, faults: Mapping[Fault, int]) -> None:
-        fault = self.chance.choices(list(faults), list(faults.values()))[0]
+    def _break(self) -> None:
+        fault = self.chance.choices(list(FAULTS), list(FAULTS.values()))[0]
         name = fault.__name__
         if any(name in together and other in together for other in self._lasting() for together in _ONE_AT_A_TIME):
             return
