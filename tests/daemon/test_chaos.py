@@ -14,7 +14,7 @@ from support.chaos.verdict import judge, wait_until_quiet
 from support.chaos.week import Week
 from support.chaos.world import compiler
 
-SEED, SECONDS, PAUSE, FAULTS = 14, 45, 1.2, 12
+SEED, SECONDS, PAUSE, FAULTS = 14, 30, 0.8, 12
 
 
 @pytest.mark.skipif(compiler() is None, reason="a clock of its own needs a C compiler: cc, gcc or clang")
@@ -26,7 +26,7 @@ def test_a_bad_day_loses_no_start_no_row_and_no_process(tmp_path: Path) -> None:
         plant(tmp_path / "stormy", week, chance, zones=("Asia/Shanghai", "America/New_York")) as stormy,
     ):
         quiet = aside.submit(quiet_week, week, tmp_path / "quiet")
-        storm = Storm(stormy, week, chance, print, rest=8)
+        storm = Storm(stormy, week, chance, print, rest=6)
         storm.blow(SECONDS, PAUSE, least=FAULTS)
         assert wait_until_quiet(stormy, week, 200) == []
         verdict = judge(stormy, week)

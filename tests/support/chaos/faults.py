@@ -130,7 +130,7 @@ def ban_upstream(plant: Plant, chance: random.Random) -> Harm | None:
     """Let the upstream ban us: for hours of this week, once a request has met it."""
     if (upstream := plant.upstream) is None:
         return None
-    return Harm(f"upstream bans us ({upstream.ban(chance)})", chance.uniform(10, 60), upstream.forgive)
+    return Harm(f"upstream bans us ({upstream.ban(chance)})", chance.uniform(60, 240), upstream.forgive)
 
 
 def _write(plant: Plant, text: str) -> None:
