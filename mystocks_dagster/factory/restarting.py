@@ -26,6 +26,8 @@ from mystocks_dagster.runs.stop import is_stopped
 
 #: Runs that were lost earlier are not restarted, as for alerts.
 _MAX_AGE = timedelta(days=1)
+#: How far back a daemon that starts looks for lost runs that became too old while it was down.
+_LONGEST_DOWN = timedelta(days=30)
 #: A process that reports a failure decides shortly after whether the run is restarted; a killed process never does.
 _UNDECIDED = timedelta(seconds=15)
 _OVERLAP = timedelta(minutes=2)
@@ -50,6 +52,9 @@ class RestartDaemon(EventLogConsumerDaemon):
         if not instance.run_retries_enabled:
             return
         moment, since = datetime.fromtimestamp(time.time(), UTC), self._checked_until
+        for run in outdated_runs(instance, moment, since or moment - _LONGEST_DOWN):
+            yield
+            _give_up(instance, run, "The run was lost more than a day ago, so it is not restarted.")
         for run in overlooked_runs(instance, moment, since - _OVERLAP if since else moment - _MAX_AGE):
             yield
             self._tries[run.run_id] += 1
@@ -83,6 +88,21 @@ def overlooked_runs(instance: dg.DagsterInstance, moment: datetime, since: datet
         if record.dagster_run.tags.get(MAX_RETRIES_TAG) == "1" and _is_taken_back(instance, record.dagster_run)
     ]
     return [run for run in (*promised, *undecided, *taken_back) if restart_of(instance, run) is None]
+
+
+def outdated_runs(instance: dg.DagsterInstance, moment: datetime, since: datetime) -> list[dg.DagsterRun]:
+    """Return the lost runs that were to be restarted and became too old for it since a moment.
+
+    The machine was off, or its clock was set forward.
+    """
+    lost = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        tags={MAX_RETRIES_TAG: "1"},
+        updated_after=since - _MAX_AGE,
+        updated_before=moment - _MAX_AGE,
+    )
+    runs = [record.dagster_run for record in instance.get_run_records(lost)]
+    return [run for run in runs if run.tags.get(WILL_RETRY_TAG) != "false" and restart_of(instance, run) is None]
 
 
 def _promised_again(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:

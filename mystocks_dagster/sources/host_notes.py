@@ -1,10 +1,11 @@
 """Where the state of each host's limit is kept: in files of this machine, or in a database that machines share."""
 
 import fcntl
+import os
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mystocks_dagster.errors import InstanceError, SettingsError, SourceUnavailable
 from mystocks_dagster.settings import Settings
@@ -58,18 +59,21 @@ class FolderNotes:
 
         Raises:
             SettingsError: The folder is not writable.
+            SourceUnavailable: The disk is full.
         """
         path = self._path(rule)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("a+", encoding="utf-8")
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise SettingsError(
                 f"{path} cannot be written ({error.strerror}); it holds the request rate. Make its folder writable."
             ) from None
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield _FileNote(file)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield _FileNote(descriptor, path)
+        finally:
+            os.close(descriptor)
 
     def removal(self, rule: str) -> str:
         """Return what removes a rule's note."""
@@ -80,17 +84,22 @@ class FolderNotes:
 
 
 class _FileNote:
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor, self._path = descriptor, path
 
     def read(self) -> str:
-        self._file.seek(0)
-        return self._file.read()
+        return os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0).decode(errors="replace")
 
     def write(self, text: str) -> None:
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(text)
+        content = text.encode()
+        try:
+            # Not emptied first: on a full disk the day's count stays.
+            os.pwrite(self._descriptor, content, 0)
+            os.ftruncate(self._descriptor, len(content))
+        except OSError as error:
+            raise SourceUnavailable(
+                f"{self._path} cannot be written ({error.strerror}); it holds the request rate. Free disk space."
+            ) from error
 
 
 class SharedNotes:

@@ -1,6 +1,7 @@
 """Lost runs that Dagster's daemon passes by: each is started again once, or told once."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -211,6 +212,21 @@ def test_a_run_that_cannot_be_started_again_is_given_up_after_some_tries(
     assert tries == [lost] * restarting._MAX_TRIES
     # Alerts wait for the restart as long as this is true.
     assert (plant.will_retry(lost), plant.children(lost)) == ("false", [])
+
+
+def test_a_lost_run_is_given_up_when_the_machine_was_off_for_days_before_it_could_be_started_again(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restarted = plant.lose(monkeypatch)
+    plant.look()
+    lost, right = plant.lose(monkeypatch), time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 3 * 86400)
+    plant.daemon = RestartDaemon()
+    plant.look()
+    assert (plant.will_retry(lost), plant.children(lost)) == ("false", [])
+    assert (plant.will_retry(restarted), len(plant.children(restarted))) == ("true", 1)
+    told = [entry.message for entry in plant.instance.all_logs(lost, of_type=dg.DagsterEventType.ENGINE_EVENT)]
+    assert "The run was lost more than a day ago, so it is not restarted." in told
 
 
 def test_a_restart_that_was_cleaned_up_is_not_made_again(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The shim under akshare: limits towards hosts, and what their answers mean."""
 
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -233,3 +234,18 @@ def test_a_torn_note_is_started_anew_and_an_unwritable_folder_is_named(tmp_path:
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="cannot be written"), HostLimiter(tmp_path / "file").turn("www.szse.cn"):
         pass
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_the_count_of_the_day_stays(tmp_path: Path) -> None:
+    limiter = HostLimiter(tmp_path, gaps=False)
+    with limiter.turn("www.szse.cn"):
+        pass
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, allowed[1]))  # no file may grow, as on a full disk
+    try:
+        with pytest.raises(SourceUnavailable, match="Free disk space") as told, limiter.turn("www.szse.cn"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert str(tmp_path / "www.szse.cn.json") in str(told.value)
+    assert limiter.sent_today("www.szse.cn") == 1

@@ -5,13 +5,15 @@ import random
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from support.chaos.lakes import compare_lakes, quiet_week
 from support.chaos.plant import plant
 from support.chaos.storm import Storm
-from support.chaos.verdict import Verdict, compare_lakes, judge, wait_until_quiet
+from support.chaos.verdict import Verdict, judge, wait_until_quiet
 from support.chaos.week import Week
 from support.chaos.world import compiler
 
@@ -46,20 +48,25 @@ def main() -> int:
 
 def run(folder: Path, chosen: argparse.Namespace) -> Verdict:
     """Run a week under faults, and judge it."""
-    week, chance = Week.first(chosen.days), random.Random(chosen.seed)
-    with plant(folder / "stormy", week, chance, zones=ZONES, storage=chosen.storage, lake=chosen.lake) as stormy:
+    week, chance = Week.first(chosen.days, asks=True), random.Random(chosen.seed)
+    with (
+        ThreadPoolExecutor(1) as aside,
+        plant(folder / "stormy", week, chance, zones=ZONES, storage=chosen.storage, lake=chosen.lake) as stormy,
+    ):
+        quiet = aside.submit(quiet_week, week, folder / "quiet")
         storm = Storm(stormy, week, chance, lambda line: print(line, flush=True))
         storm.blow(chosen.hours * 3600, chosen.pause)
         left = wait_until_quiet(stormy, week, 600)
         verdict = judge(stormy, week)
         verdict.faults += [f"not quiet after ten minutes: {left[:10]} ({len(left)})"] if left else []
         print(f"before the tables are compared: {verdict.faults or 'all is true'}", flush=True)
-        verdict.faults += compare_lakes(stormy, week, folder / "quiet")
+        compare_lakes(verdict, stormy, week, quiet.result())
     verdict.figures = {
         "faults": storm.total,
         **dict(storm.count),
         "leaps of the clock": storm.leaps,
         "starts of the servers": stormy.restarts,
+        "requests that met a ban": dict(stormy.upstream.refused) if stormy.upstream else {},
         **verdict.figures,
     }
     return verdict

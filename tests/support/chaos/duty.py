@@ -7,12 +7,21 @@ import fcntl
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from mystocks_dagster.tasks.run import declares
+from mystocks_dagster.tasks.market_data import (
+    CapitalFlowParams,
+    LonghubangParams,
+    fetch_capital_flow_data,
+    fetch_longhubang_data,
+)
+from mystocks_dagster.tasks.run import TaskResult, declares
 
 #: On another disk than lake and instance, which may be full.
 NOTES = Path(__file__).parent / "notes"
+#: The lake of what the upstream's real client gives, which may not be among simulated rows.
+ASKED = Path(__file__).parent / "asked"
 
 
 def _note(run, what):
@@ -54,3 +63,22 @@ def watch(params, run):
         _note(run, "begun")
         while True:
             time.sleep(0.5)
+
+
+@declares(writes=("own_billboard",))
+def ask_billboard(params, run):
+    """Ask the upstream for 龙虎榜 of all days since the first, also for those that are stored."""
+    return _ask(fetch_longhubang_data, LonghubangParams(start_date=params["since"], force=True), run)
+
+
+@declares(writes=("own_flows",))
+def ask_flows(params, run):
+    """Ask the upstream's lists for the capital flow of the session that closed last: they have no other one."""
+    return _ask(fetch_capital_flow_data, CapitalFlowParams(flow_types=["sector"], force=True), run)
+
+
+def _ask(fetch, params, run):
+    _note(run, "begun")
+    result = fetch(params, replace(run, settings=run.settings.of_file(lake=str(ASKED), source="akshare")))
+    _note(run, "done")
+    return TaskResult(status=result.status, message=result.message)

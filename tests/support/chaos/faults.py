@@ -126,6 +126,13 @@ def slow_store(plant: Plant, chance: random.Random) -> Harm | None:
     return Harm(f"object store {what}", chance.uniform(3, 40), recover)
 
 
+def ban_upstream(plant: Plant, chance: random.Random) -> Harm | None:
+    """Let the upstream ban us: for hours of this week, once a request has met it."""
+    if (upstream := plant.upstream) is None:
+        return None
+    return Harm(f"upstream bans us ({upstream.ban(chance)})", chance.uniform(60, 240), upstream.forgive)
+
+
 def _write(plant: Plant, text: str) -> None:
     (plant.folder.root / "tasks.yaml").write_text(text, encoding="utf-8")
 
@@ -143,7 +150,7 @@ def _any(plant: Plant, chance: random.Random) -> psutil.Process | None:
 
 
 #: How often a role is chosen, beside 1: a start of all servers takes longer than anything else, and hides other faults.
-_OFTEN = {"ui": 0.3, "code server": 0.5, "code process": 0.5, "daemon": 2, "worker": 2, "body": 2}
+_OFTEN = {"ui": 0.1, "code server": 0.5, "code process": 0.5, "daemon": 2, "worker": 2, "body": 2}
 
 
 #: Each fault with its weight among all.
@@ -158,4 +165,5 @@ FAULTS: dict[Fault, int] = {
     edit_file: 1,
     crash_database: 3,
     slow_store: 3,
+    ban_upstream: 3,
 }

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 from support.chaos.database import Database, database
 from support.chaos.store import LAKE, Store, store
+from support.chaos.upstream import Upstream, upstream
 from support.chaos.week import Week
 from support.chaos.world import World
 from support.processes import stop_and_kill
@@ -57,6 +58,7 @@ class Plant:
         world: Its clock and disks.
         database: Where its history is; None is SQLite.
         store: Where its lake is; None is a folder.
+        upstream: What its tasks ask; None when they ask nothing.
         zones: Time zones from which each start of the servers takes one.
         restarts: How often `mystocks ui` was started.
     """
@@ -67,6 +69,7 @@ class Plant:
     zones: tuple[str, ...] = ("Asia/Shanghai",)
     database: Database | None = None
     store: Store | None = None
+    upstream: Upstream | None = None
     restarts: int = 0
     samples: list[Sample] = field(default_factory=list)
     _power: threading.Event = field(default_factory=threading.Event)
@@ -183,18 +186,20 @@ def plant(
         # Not below the project: Postgres, which is another user, reads it.
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         home.chmod(0o755)
-        world = World(home, [root / "data", root / ".dagster", root / "tmp"])
+        world = World(home, [root / "data", root / ".dagster", root / "tmp", *([root / "asked"] if week.asks else [])])
         world.set_clock(week.begin)
         folder.env = {
             **world.environment,
+            **week.environment,
             "TMPDIR": str(root / "tmp"),
-            "MYSTOCKS_SOURCE": "simulated",
-            "MYSTOCKS_SIMULATED": f"symbols=20,start={week.begin.replace(day=1):%Y-%m-%d}",
         }
         history = stack.enter_context(database(folder, world)) if storage == "postgres" else None
         objects = stack.enter_context(store()) if lake == "s3" else None
         if objects:
             folder.env |= {**objects.environment, "MYSTOCKS_LAKE": LAKE}
-        made = stack.enter_context(Plant(folder, world, chance, zones, history, objects))
+        hosts = stack.enter_context(upstream(world.now)) if week.asks else None
+        if hosts:
+            folder.env["MYSTOCKS_UPSTREAM"] = hosts.server.address
+        made = stack.enter_context(Plant(folder, world, chance, zones, history, objects, hosts))
         yield made
     assert os.getpid() not in {one.pid for one in made.processes()}

@@ -15,7 +15,7 @@ from support.project import wait_for
 #: The longest leap of the clock: an interval that was missed more often than its limit is not made up for.
 LONGEST_LEAP = timedelta(hours=30)
 #: Faults of which the end of one would end the other, or which hide each other.
-_ONE_AT_A_TIME = ({"fill_disk", "break_file", "edit_file"}, {"crash_database"}, {"slow_store"})
+_ONE_AT_A_TIME = ({"fill_disk", "break_file", "edit_file"}, {"crash_database"}, {"slow_store"}, {"ban_upstream"})
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Storm:
     count: Counter[str] = field(default_factory=Counter)
     leaps: int = 0
     _leapt: float = 0
+    _met: int = 0
     _open: list[tuple[float, str, Harm]] = field(default_factory=list)
 
     def blow(self, seconds: float, pause: float, least: int = 0) -> None:
@@ -52,12 +53,18 @@ class Storm:
         while (passed := time.monotonic() - begun) < seconds or self.total < least:
             self._mend(time.monotonic())
             self._leap(starts, self.week.begin + (self.week.end - self.week.begin) * min(1, passed / seconds))
-            # Servers that are never let up would hide what may go wrong once they are.
-            if self.plant.up or self.chance.random() < 0.04:
+            # Servers that are never let up would hide what may go wrong once they are: a start meets one fault at most.
+            starting = not self.plant.up
+            if not starting or (self._met < self.plant.restarts and self.chance.random() < 0.1):
+                self._met = self.plant.restarts if starting else self._met
                 self._break()
             self.plant.measure()
             time.sleep(self.chance.uniform(0.3, 1.7) * pause)
         self.calm()
+        while self.week.end - self.plant.world.now() > LONGEST_LEAP:
+            wait_for(lambda: self.plant.up, 170, "the servers after the faults")
+            self.plant.world.set_clock(self.plant.world.now() + LONGEST_LEAP)
+            time.sleep(self.rest)
         self.plant.world.set_clock(max(self.week.end, self.plant.world.now()))
 
     def calm(self) -> None:

@@ -2,30 +2,19 @@
 
 import json
 import re
-import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
-import polars as pl
-from deltalake import DeltaTable
 from support.chaos.plant import Plant
-from support.chaos.store import LAKE, Store
 from support.chaos.week import SUPERVISOR, Week
 from support.daemon import instance_of
-from support.project import Folder, make_folder, wait_for
+from support.project import Folder, wait_for
 
 DONE = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-#: Columns that tell when a row was written, and so differ from week to week.
-_MOMENTS = {"loaded_at", "updated_at", "known_at", "run_id"}
-#: Columns that depend on how often and when one looked, by table: a state names the commits that it was computed from,
-#: and a name is known from the first list that was read to the last.
-_OF_THE_WAY = {"indicator_state": {"inputs"}, "stock_names": {"from_day", "until"}}
 _DUE, _RESTARTED = "dagster/mystocks_scheduled_at", "dagster/parent_run_id"
 _MAY_RESTART, _WILL_RESTART = "dagster/max_retries", "dagster/will_retry"
 
@@ -53,19 +42,21 @@ def wait_until_quiet(plant: Plant, week: Week, seconds: float) -> list[str]:
     due = week.due()
 
     def missing() -> list[str]:
-        with _runs(plant.folder) as runs:
-            asked = asked_for(runs)
-            left = [f"{job} {at}" for job, times in due.items() for at in times if not asked.get((job, at))]
-            left += [f"{run_id} is not started again" for run_id in _to_be_restarted(runs)]
-            if not any(run.job_name == SUPERVISOR and run.status == dg.DagsterRunStatus.STARTED for run in runs):
-                left.append("the supervisor does not live")
-            unfinished = [run for run in runs if run.status not in DONE and run.job_name != SUPERVISOR]
-            return left + [f"{run.job_name} {run.run_id} is {run.status.value}" for run in unfinished]
+        runs = list(instance.get_runs())
+        asked = asked_for(runs)
+        left = [f"{job} {at}" for job, times in due.items() for at in times if not asked.get((job, at))]
+        left += [f"{run_id} is not started again" for run_id in _to_be_restarted(runs)]
+        if not any(run.job_name == SUPERVISOR and run.status == dg.DagsterRunStatus.STARTED for run in runs):
+            left.append("the supervisor does not live")
+        unfinished = [run for run in runs if run.status not in DONE and run.job_name != SUPERVISOR]
+        return left + [f"{run.job_name} {run.run_id} is {run.status.value}" for run in unfinished]
 
-    try:
-        wait_for(lambda: plant.up and not missing(), seconds, "a quiet deployment")
-    except AssertionError:
-        return missing() or ["the servers are not up"]
+    # Opened once: opening it takes longer than a look, and the servers need the processor.
+    with instance_of(plant.folder) as instance:
+        try:
+            wait_for(lambda: plant.up and not missing(), seconds, "a quiet deployment")
+        except AssertionError:
+            return missing() or ["the servers are not up"]
     return []
 
 
@@ -90,19 +81,6 @@ def asked_for(runs: list[dg.DagsterRun]) -> dict[tuple[str, datetime], list[dg.D
         if (at := run.tags.get(_DUE)) and _RESTARTED not in run.tags:
             found.setdefault((run.job_name, datetime.fromisoformat(at)), []).append(run)
     return found
-
-
-class _runs:
-    """The runs of a project."""
-
-    def __init__(self, folder: Folder) -> None:
-        self._opened = instance_of(folder)
-
-    def __enter__(self) -> list[dg.DagsterRun]:
-        return list(self._opened.__enter__().get_runs())
-
-    def __exit__(self, *_: object) -> None:
-        self._opened.__exit__(None, None, None)
 
 
 def judge(plant: Plant, week: Week) -> Verdict:
@@ -228,14 +206,16 @@ def sqlite_faults(folder: Folder) -> list[str]:
 def _processes(verdict: Verdict, plant: Plant) -> None:
     plant.folder.mystocks("disable", SUPERVISOR)
 
-    def lives() -> bool:
-        with _runs(plant.folder) as runs:
-            return any(run.job_name == SUPERVISOR and run.status not in DONE for run in runs)
+    with instance_of(plant.folder) as instance:
 
-    try:
-        wait_for(lambda: not lives(), 60, "the end of the supervisor that was switched off")
-    except AssertionError as error:
-        verdict.faults.append(str(error))
+        def lives() -> bool:
+            runs = instance.get_runs(dg.RunsFilter(job_name=SUPERVISOR))
+            return any(run.status not in DONE for run in runs)
+
+        try:
+            wait_for(lambda: not lives(), 60, "the end of the supervisor that was switched off")
+        except AssertionError as error:
+            verdict.faults.append(str(error))
     plant.stop()
 
     def left() -> list[str]:
@@ -269,54 +249,3 @@ def _growth(verdict: Verdict, plant: Plant) -> None:
                     min(sample.megabytes for sample in late) <= 1.4 * max(sample.megabytes for sample in early) + 20,
                     f"{role} {pid} leaks memory: {early[0].megabytes:.0f} → {late[-1].megabytes:.0f} MB",
                 )
-
-
-def compare_lakes(plant: Plant, week: Week, root: Path) -> list[str]:
-    """Let the week pass quietly in another project below `root`, and return in which tables the lakes differ.
-
-    The stormy project, whose servers have ended, syncs once more, as on the next evening: what failed on the last one
-    is complete then.
-    """
-    quiet, stormy = make_folder(root), plant.folder
-    shutil.copy(stormy.root / "duty.py", root / "duty.py")
-    quiet.write("tasks.yaml", week.tasks())
-    quiet.env = {name: stormy.env[name] for name in ("MYSTOCKS_SOURCE", "MYSTOCKS_SIMULATED")}
-    for day in week.sessions:
-        _evening(quiet, day)
-    stormy.env = {name: value for name, value in stormy.env.items() if name not in plant.world.environment}
-    _evening(stormy, week.sessions[-1])
-    there = {f"{LAKE}/{name}" for name in plant.store.tables()} if plant.store else _in_folder(stormy)
-    return list(differences(_tables(there, plant.store), _tables(_in_folder(quiet))))
-
-
-def _evening(folder: Folder, day: datetime) -> None:
-    """Sync what is published in the evening of a day."""
-    folder.env["MYSTOCKS_NOW"] = (day + timedelta(hours=16, minutes=5)).isoformat()
-    folder.mystocks("run", "daily", timeout=900)
-
-
-def _in_folder(folder: Folder) -> set[str]:
-    return {str(log.parent) for log in (folder.root / "data").rglob("_delta_log")}
-
-
-def _tables(places: set[str], store: Store | None = None) -> dict[str, pl.DataFrame]:
-    """Return tables by name, sorted, without the columns that tell how and when a row came about."""
-    found = {}
-    for place in places:
-        name = Path(place).name
-        frame = pl.DataFrame(DeltaTable(place, storage_options=store.environment if store else None).to_pyarrow_table())
-        if name == "loaded_days":  # a list of the present is noted for the days on which it was read
-            frame = frame.filter(pl.col("table") != "stocks")
-        frame = frame.select(sorted(set(frame.columns) - _MOMENTS - _OF_THE_WAY.get(name, set())))
-        found[name] = frame.sort(frame.columns)
-    assert len(found) == len(places), places
-    return found
-
-
-def differences(stormy: dict[str, pl.DataFrame], quiet: dict[str, pl.DataFrame]) -> Iterator[str]:
-    """Yield in which tables two lakes differ."""
-    for name in sorted(stormy.keys() | quiet.keys()):
-        if name not in stormy or name not in quiet:
-            yield f"{name} is only in the lake of the {'quiet' if name in quiet else 'stormy'} week"
-        elif not stormy[name].equals(quiet[name]):
-            yield f"{name}: {stormy[name].height} rows, {quiet[name].height} in a quiet week"

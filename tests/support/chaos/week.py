@@ -10,8 +10,17 @@ import yaml
 from croniter import croniter
 from support.chaos.world import SHANGHAI
 
-#: Tasks that run by themselves and must run once for each start, whatever happens.
-CRONS = {"trading_hours": ("0 10,14,18 * * 1-5", True), "round_the_clock": ("30 */6 * * *", False)}
+#: Tasks that run by themselves and must run once for each start, whatever happens: their times, whether on trading days
+#: only, and what they do.
+CRONS = {
+    "trading_hours": ("0 10,14,18 * * 1-5", True, "work_alone"),
+    "round_the_clock": ("30 */6 * * *", False, "work_alone"),
+}
+#: Tasks that ask an upstream, while its lists show a closed session.
+ASKING = {
+    "billboard": ("45 */6 * * *", False, "ask_billboard"),
+    "flows": ("50 1,17 * * *", False, "ask_flows"),
+}
 DAILY = "5 16 * * *"
 INTERVAL = "by_interval"
 INTERVAL_SECONDS = 6 * 3600
@@ -27,15 +36,28 @@ class Week:
     Attributes:
         begin: The first moment; nothing is due at it.
         days: How many days.
+        asks: Whether tasks ask an upstream, too.
     """
 
     begin: datetime
     days: int
+    asks: bool = False
 
     @classmethod
-    def first(cls, days: int) -> "Week":
+    def first(cls, days: int, *, asks: bool = False) -> "Week":
         """Return so many days from a Monday on whose Friday a holiday and a month begin: 1 May 2026."""
-        return cls(datetime(2026, 4, 27, tzinfo=SHANGHAI), days)
+        return cls(datetime(2026, 4, 27, tzinfo=SHANGHAI), days, asks)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that say where its rows come from."""
+        options = f"symbols=20,start={self.begin.replace(day=1):%Y-%m-%d}"
+        return {"MYSTOCKS_SOURCE": "simulated", "MYSTOCKS_SIMULATED": options}
+
+    @property
+    def crons(self) -> dict[str, tuple[str, bool, str]]:
+        """The tasks by cron: their times, whether on trading days only, and what they do."""
+        return CRONS | (ASKING if self.asks else {})
 
     @property
     def end(self) -> datetime:
@@ -52,8 +74,8 @@ class Week:
 
     def due(self) -> dict[str, list[datetime]]:
         """Return each job with the starts that are due."""
-        crons = {**CRONS, "daily": (DAILY, True)}
-        found = {job: list(self._times(cron, trading)) for job, (cron, trading) in crons.items()}
+        crons = {**self.crons, "daily": (DAILY, True, "")}
+        found = {job: list(self._times(cron, trading)) for job, (cron, trading, _) in crons.items()}
         step = timedelta(seconds=INTERVAL_SECONDS)
         found[INTERVAL] = [self.begin + step * number for number in range(1, (self.end - self.begin) // step)]
         return found | {f"{ONCE}_{number}": [moment] for number, moment in enumerate(self._once())}
@@ -92,7 +114,10 @@ class Week:
         again = {"retry_count": 2, "retry_delay": 1}
         bars = {"task_type": "data_sync", "retry_count": 2, "retry_delay": 3}
         tasks: list[dict[str, Any]] = [
-            *({"task_id": name, "schedule": cron(*of), "task_function": "work_alone"} for name, of in CRONS.items()),
+            *(
+                {"task_id": name, "schedule": cron(times, trading), "task_function": function}
+                for name, (times, trading, function) in self.crons.items()
+            ),
             {"task_id": INTERVAL, "schedule": interval},
             *once,
             {"task_id": SUPERVISOR, "task_type": "supervisor", "task_function": "watch", "retry_count": 0},
@@ -113,6 +138,8 @@ class Week:
         ]
         for task in tasks:
             task.setdefault("auto_restart", True)
+            if task["task_id"] == "billboard":
+                task["params"] = {"since": f"{self.begin:%Y-%m-%d}"}
         file = {
             "version": "1.0",
             "task_packages": ["duty"],
