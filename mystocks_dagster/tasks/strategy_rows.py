@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 
 from mystocks_dagster.errors import InvalidParams, TableMissing
@@ -67,8 +68,8 @@ def read_rows(lake: Lake, choices: Sequence[Choice], needs: Needs) -> pl.DataFra
         TableMissing: A column does not exist, or was never calculated.
     """
     check_columns(lake, choices)
-    stored = with_short(lake, read_stored(lake, needs.columns, start=needs.start), needs)
-    rows = completed(lake, sort_by_symbol(stored), needs.columns)
+    stored = read_stored(lake, needs.columns, start=needs.start)
+    rows = completed(lake, sorted_with_short(lake, stored, needs), needs.columns)
     refuse_empty(lake, empty_columns(rows, choices), choices)
     return rows
 
@@ -122,16 +123,22 @@ def read_stored(
     return stored
 
 
-def with_short(lake: Lake, stored: pl.DataFrame, needs: Needs) -> pl.DataFrame:
-    """Return stored values with all earlier ones of the symbols that have fewer bars than are needed."""
-    if not needs.start or not needs.bars:
-        return stored
-    before = stored.group_by("symbol").agg(bars=(pl.col("date") < needs.since).sum())
-    short = before.filter(pl.col("bars") < needs.bars)["symbol"].to_list()
-    if not short:
-        return stored
+def sorted_with_short(lake: Lake, stored: pl.DataFrame, needs: Needs) -> pl.DataFrame:
+    """Return stored values sorted by symbol and date, with all earlier ones of the symbols that have too few bars."""
+    rows = sort_by_symbol(stored)
+    if not needs.start or not needs.bars or not (short := _short(rows, needs)):
+        return rows
     earlier = read_stored(lake, needs.columns, end=needs.start - timedelta(days=1), symbols=short)
-    return pl.concat([earlier, stored])
+    return sort_by_symbol(pl.concat([earlier, stored]))
+
+
+def _short(rows: pl.DataFrame, needs: Needs) -> list[str]:
+    """Return the symbols with fewer bars before the wanted days than are needed; the rows are sorted."""
+    symbols = rows["symbol"].rle().struct.unnest()
+    ends = symbols["len"].cum_sum().to_numpy()
+    before = np.concatenate([[0], (rows["date"] < needs.since).cum_sum().to_numpy()])
+    bars = before[ends] - before[ends - symbols["len"].to_numpy()]
+    return symbols["value"].filter(pl.Series(bars < (needs.bars or 0))).cast(pl.String).to_list()
 
 
 def completed(lake: Lake, rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:

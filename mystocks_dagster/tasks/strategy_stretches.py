@@ -22,7 +22,7 @@ from mystocks_dagster.tasks.strategy_rows import (
     raw_columns,
     read_stored,
     refuse_empty,
-    with_short,
+    sorted_with_short,
 )
 
 T = TypeVar("T")
@@ -57,17 +57,20 @@ def read_stretches(lake: Lake, choices: Sequence[Choice], needs: Needs) -> Gener
 
 
 def _stretches(lake: Lake, needs: Needs) -> Iterator[Stretch]:
-    tail = None
-    for start, end in _spans(lake, needs):
-        raw = raw_columns(needs.columns)
-        names = list(dict.fromkeys(["close", *raw]))
+    tail, spans = None, [*_spans(lake, needs)]
+    raw = raw_columns(needs.columns)
+    names = list(dict.fromkeys(["close", *raw]))
+    for place, (start, end) in enumerate(spans):
         # The bars before are read for their raw columns; of the others only the closes of signals are asked for.
         from_day = start if raw or start is None else max(start, needs.since)
-        bars = lake.read("daily_bars", columns=["symbol", "date", *names], start=from_day, end=end)
-        stored = read_stored(lake, needs.columns, start=start, end=end, bars=bars)
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(lake.read, "daily_bars", columns=["symbol", "date", *names], start=from_day, end=end)
+            own = reading.result() if raw else None
+            stored = read_stored(lake, needs.columns, start=start, end=end, bars=own)
+            bars = reading.result()
         first = tail is None
-        rows = sort_by_symbol(with_short(lake, stored, needs) if first else pl.concat([tail, stored]))
-        if needs.bars is not None:
+        rows = sorted_with_short(lake, stored, needs) if first else sort_by_symbol(pl.concat([tail, stored]))
+        if needs.bars is not None and place < len(spans) - 1:
             tail = with_text_symbols(_last_bars(rows, needs.bars)).rechunk()
         since = needs.since if first or start is None else start
         yield Stretch(completed(lake, rows, needs.columns), since, bars.select("symbol", "date", "close"))
