@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import cache, partial
 from itertools import chain
 from typing import Any
@@ -34,7 +34,7 @@ from mystocks_dagster.strategies.choices import Choice, Entries, choice_of
 from mystocks_dagster.strategies.evaluation import signals_of
 from mystocks_dagster.strategies.registry import DEFAULT
 from mystocks_dagster.tags import State
-from mystocks_dagster.tasks import strategy_rows, strategy_statements, strategy_stretches
+from mystocks_dagster.tasks import signal_counts, strategy_rows, strategy_statements, strategy_stretches
 from mystocks_dagster.tasks.changes import write_changes
 from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import TaskParams
@@ -102,29 +102,29 @@ def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     changes = cache(partial(first_change, lake))
     pieces = [_piece(lake, choice, f"{engine}", changes, force=params.force) for choice in params.choices]
     stale = [piece for piece in pieces if piece.since]
-    rows, counts, times = 0, Counter[str](), StageTimes()
-    since = min((piece.since for piece in stale if piece.since), default=date.max)
-    with ThreadPoolExecutor(2) as pool:
+    times, labels = StageTimes(), [choice.label for choice in params.choices]
+    with ThreadPoolExecutor(1) as pool:
         doubts = pool.submit(find_doubts, lake)
-        # A new day changes a few days; meanwhile the signals of all days before are counted.
-        earlier = pool.submit(_stored_counts, lake, before=since)
         if stale:
-            rows, counts = _store(lake, stale, since, times, force=params.force)
-        counts, doubtful = counts + earlier.result(), doubts.result()
+            rows, counts = _store(lake, stale, labels, times, force=params.force)
+        else:
+            rows, counts = 0, signal_counts.stored(lake, labels)
+        doubtful = doubts.result()
     computed = [piece.choice for piece in stale]
     return replace(_result(lake, params, run, rows, computed, counts, doubtful), stages=times.seconds)
 
 
 def _store(
-    lake: Lake, stale: Sequence["_Piece"], since: date, times: StageTimes, *, force: bool
+    lake: Lake, stale: Sequence["_Piece"], labels: Sequence[str], times: StageTimes, *, force: bool
 ) -> tuple[int, Counter[str]]:
     """Compute and store what is stale.
 
     A whole table is written year by year, also one that an older version wrote in one file.
 
     Returns:
-        The number of rows written, and that of the rows from the day `since` on by strategy.
+        The number of rows written, and that of the stored signals by strategy.
     """
+    since = min(piece.since for piece in stale if piece.since)
     seen = {name: number for piece in stale for name, number in piece.watermarks.items()}
     computed = ahead(_computed(lake, stale, times))
     exists = lake.exists("signals")
@@ -136,12 +136,13 @@ def _store(
             for signals in chain([first], computed, kept):
                 with times.of("write"):
                     rewrite.add(signals)
-                counts += _counts(signals)
-            return rewrite.commit(seen), counts
+                counts += signal_counts.counted(signals)
+            return rewrite.commit({**seen, **signal_counts.notes(counts, rewrite.rows)}), counts
     content = _sorted(pl.concat([SIGNALS.empty(), *computed, _kept(lake, stale, since)]))
     with times.of("write"):
-        rows = write_changes(lake, "signals", content, since=since, watermarks=seen, force=force)
-    return rows, _counts(content)
+        counts, notes = signal_counts.exchanged(lake, labels, content, since)
+        marks = {**seen, **notes}
+        return write_changes(lake, "signals", content, since=since, watermarks=marks, force=force), counts
 
 
 @dataclass(frozen=True)
@@ -243,20 +244,6 @@ def _sorted(signals: pl.DataFrame) -> pl.DataFrame:
         else:
             place = place * _MOST_DAYS + pl.col(name).to_physical()
     return signals.sort(place)
-
-
-def _counts(signals: pl.DataFrame) -> Counter[str]:
-    """Return the number of signals by strategy."""
-    return Counter(dict(signals.group_by("strategy").len().iter_rows()))
-
-
-def _stored_counts(lake: Lake, *, before: date) -> Counter[str]:
-    """Return the number of stored signals of the days before a day by strategy."""
-    if before == BEGINNING or not lake.exists("signals"):
-        return Counter()
-    stored = lake.scan("signals", columns=["strategy"], end=before - timedelta(days=1)).group_by("strategy").len()
-    with translate_errors(lake.location):
-        return Counter(dict(stored.collect().iter_rows()))
 
 
 def _result(

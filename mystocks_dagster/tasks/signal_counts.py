@@ -1,0 +1,75 @@
+"""How many signals of each strategy are stored: noted by each write, because to count them all takes as long as a day.
+
+A note holds as long as the table has the number of rows that was noted with it. Where another program has written
+signals, or a version was restored, they are counted anew.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import date
+
+import polars as pl
+
+from mystocks_dagster.lake.data_files import data_files
+from mystocks_dagster.lake.delta import translate_errors
+from mystocks_dagster.lake.layout import watermark_name
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.tables.research import SIGNALS
+
+_ROWS = "number of rows"
+
+
+def counted(signals: pl.DataFrame) -> Counter[str]:
+    """Return the number of signals of a frame by strategy."""
+    return Counter(dict(signals.group_by("strategy").len().iter_rows()))
+
+
+def stored(lake: Lake, strategies: Collection[str]) -> Counter[str]:
+    """Return the number of stored signals of some strategies."""
+    noted = _noted(lake, strategies)
+    return _read(lake) if noted is None else noted
+
+
+def exchanged(
+    lake: Lake, strategies: Collection[str], content: pl.DataFrame, since: date
+) -> tuple[Counter[str], dict[str, int]]:
+    """Return the number of signals of some strategies, and their notes, once all rows from `since` on are `content`."""
+    before, gone, new = stored(lake, strategies), _read(lake, since), counted(content)
+    counts = Counter({name: before[name] - gone[name] + new[name] for name in strategies})
+    rows = _rows(lake)
+    return counts, {} if rows is None else notes(counts, rows - gone.total() + content.height)
+
+
+def notes(counts: Mapping[str, int], rows: int) -> dict[str, int]:
+    """Return the watermarks by which a table of so many rows tells the numbers of its signals."""
+    return {_ROWS: rows, **{_note(strategy): number for strategy, number in counts.items()}}
+
+
+def _noted(lake: Lake, strategies: Collection[str]) -> Counter[str] | None:
+    """Return the noted numbers; None if one is missing, or if they are those of another table."""
+    opened = lake.log("signals")
+    if opened is None:
+        return Counter()
+    numbers = {name: opened.transaction_version(watermark_name(opened, _note(name))) for name in strategies}
+    rows = opened.transaction_version(watermark_name(opened, _ROWS))
+    known = {name: number for name, number in numbers.items() if number is not None}
+    return Counter(known) if rows is not None and rows == _rows(lake) and len(known) == len(numbers) else None
+
+
+def _note(strategy: str) -> str:
+    return f"number of signals of {strategy}"
+
+
+def _rows(lake: Lake) -> int | None:
+    """Return the number of stored rows by the log; None if it does not say."""
+    opened = lake.log("signals")
+    numbers = [file.rows for file in data_files(opened, SIGNALS.stored)] if opened is not None else []
+    return None if None in numbers else sum(number or 0 for number in numbers)
+
+
+def _read(lake: Lake, since: date | None = None) -> Counter[str]:
+    if not lake.exists("signals"):
+        return Counter()
+    signals = lake.scan("signals", columns=["strategy"], start=since).group_by("strategy").len()
+    with translate_errors(lake.location):
+        return Counter(dict(signals.collect().iter_rows()))
