@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
 from typing import Self
 
 
@@ -15,7 +14,6 @@ class BackgroundWrite:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1)
-        self._turn = Lock()  # several threads may begin writes
         self._writing: Future[None] | None = None
 
     def __enter__(self) -> Self:
@@ -27,9 +25,8 @@ class BackgroundWrite:
 
     def begin(self, write: Callable[[], None]) -> None:
         """Wait for the write before, and begin another."""
-        with self._turn:
-            self.wait()
-            self._writing = self._pool.submit(write)
+        self.wait()
+        self._writing = self._pool.submit(write)
 
     def wait(self) -> None:
         """Wait until the last write is done, and raise its error if it failed."""

@@ -11,11 +11,10 @@ from mystocks_dagster.lake.data_files import data_files
 from mystocks_dagster.lake.indicator_state import Stored
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import Version
-from mystocks_dagster.tasks.background_write import BackgroundWrite
 from mystocks_dagster.tasks.indicator_bars import Extent, TradedBars
 from mystocks_dagster.tasks.indicator_rebuild import kept_columns, with_kept
 from mystocks_dagster.tasks.indicator_rows import Carried, period_rows
-from mystocks_dagster.tasks.indicator_work import Work, store_states
+from mystocks_dagster.tasks.indicator_work import States, Work
 
 #: Fewer changed rows are compared whatever the size of the market.
 _FEW_ROWS = 500_000
@@ -33,12 +32,12 @@ class Update:
     symbols: Mapping[str, date]
 
 
-def carry(lake: Lake, work: Work, inputs: Sequence[Version], extent: Extent, states: BackgroundWrite) -> int | None:
-    """Bring the table of a period up to date from the stored state, and begin to store the new one with `states`.
+def carry(lake: Lake, work: Work, inputs: Sequence[Version], extent: Extent) -> tuple[int, States] | None:
+    """Bring the table of a period up to date from the stored state.
 
     Returns:
-        The number of rows written; None if there is no state that fits, or if so much has changed that a rebuild takes
-        less time.
+        The number of rows written, and the new states, which are to be stored afterwards; None if there is no state
+        that fits, or if so much has changed that a rebuild takes less time.
     """
     found = work.stored_state(lake, inputs)
     if found is None:
@@ -59,10 +58,7 @@ def carry(lake: Lake, work: Work, inputs: Sequence[Version], extent: Extent, sta
         past = period_rows(work.plan, carried, again, work.period, until) if again.height else None
     update = _update(lake, work, parts, past, changed, stored.until)
     rows = write(lake, work, update, work.marks(inputs))
-    if until != stored.until or changed:
-        new_state = work.states(carried, inputs, until)
-        states.begin(lambda: store_states(lake, [new_state]))
-    return rows
+    return rows, work.states(carried, inputs, until) if until != stored.until or changed else {}
 
 
 def recompute(lake: Lake, work: Work, symbols: Sequence[str]) -> int:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:  # it imports numba
     from mystocks_dagster.market.formulas.plan import Plan
 
 
+#: The states of calculations by period and name.
+States = dict[tuple[str, str], Stored]
+
+
 @dataclass(frozen=True)
 class Work:
     """Calculations of one period.
@@ -113,7 +117,7 @@ class Work:
         seen = ((seen_version(computed, name, version), version.number) for name in self.names for version in inputs)
         return all(number is not None and number >= needed for number, needed in seen)
 
-    def states(self, carried: Carried, inputs: Sequence[Version], until: date) -> dict[tuple[str, str], Stored]:
+    def states(self, carried: Carried, inputs: Sequence[Version], until: date) -> States:
         """Return the state of each calculation, to be stored."""
         symbols = tuple(carried.places)
         return {
@@ -154,6 +158,6 @@ def _part(plan: "Plan", calculation: Calculation, carried: Carried) -> dict[str,
     return {version: values for version, values in carried.steps.items() if version in needed}
 
 
-def store_states(lake: Lake, states: Iterable[dict[tuple[str, str], Stored]]) -> None:
+def store_states(lake: Lake, states: Iterable[States]) -> None:
     """Store the states of several pieces of work in one commit."""
     write_states(lake, {key: state for some in states for key, state in some.items()})

@@ -20,13 +20,12 @@ from mystocks_dagster.market import adjust, indicators, periods
 from mystocks_dagster.market.indicators import INDICATORS
 from mystocks_dagster.market.periods import PERIODS, Period
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.tasks.background_write import BackgroundWrite
 from mystocks_dagster.tasks.indicator_bars import Extent, stored_extent
 from mystocks_dagster.tasks.indicator_carry import carry, recompute
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
 from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
-from mystocks_dagster.tasks.indicator_work import Work, joined
+from mystocks_dagster.tasks.indicator_work import States, Work, joined, store_states
 from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import Symbols, TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
@@ -155,19 +154,22 @@ def _calculate_all(
     total = years * len(stale)
     rebuilds: list[Work] = []
 
-    def carried_on(work: Work) -> int | None:
+    def carried_on(work: Work) -> tuple[int, States] | None:
         with times.of(f"{work.period}, new bars"):
-            return None if params.force else carry(lake, work, inputs, extent, states)
+            return None if params.force else carry(lake, work, inputs, extent)
 
     # Each period has a table of its own, and they depend on bars only.
-    with BackgroundWrite() as states, ThreadPoolExecutor(_THREADS) as pool:
+    states: list[States] = []
+    with ThreadPoolExecutor(_THREADS) as pool:
         waiting = [pool.submit(carried_on, work) for work in stale]
         for place, (work, carried) in enumerate(zip(stale, waiting, strict=True)):
             run.report_progress(years * (place - len(rebuilds)), total, _STAGES[work.period])
-            if (written := carried.result()) is None:
+            if (done := carried.result()) is None:
                 rebuilds.append(work)
             else:
-                rows[work.table] += written
+                rows[work.table] += done[0]
+                states.append(done[1])
+    store_states(lake, states)
     rest = years * len(rebuilds)
     if rebuilds := joined(rebuilds):
         names = ", ".join(dict.fromkeys(item.name for work in rebuilds for item in work.calculations))

@@ -13,7 +13,7 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.periods import PERIODS
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
-from mystocks_dagster.tasks import indicator_carry, indicators
+from mystocks_dagster.tasks import indicators
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 
 pytestmark = pytest.mark.slow
@@ -98,7 +98,7 @@ class Market:
             raise KeyboardInterrupt
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(indicator_carry, "store_states", kill)
+            patch.setattr(indicators, "store_states", kill)
             patch.setattr("mystocks_dagster.tasks.indicator_rebuild.store_states", kill)
             try:
                 calculate_technical_indicators(IndicatorParams(), self.run)
