@@ -21,7 +21,10 @@ def receive(line: socket.socket) -> Any:
 def _read(line: socket.socket, size: int) -> bytes | None:
     content = b""
     while len(content) < size:
-        chunk = line.recv(size - len(content))
+        try:
+            chunk = line.recv(size - len(content))
+        except ConnectionError:  # it ended before it had read all that was sent to it
+            return None
         if not chunk:
             return None
         content += chunk

@@ -77,7 +77,7 @@ def test_check_warns_of_a_secret_that_stands_in_the_file_and_does_not_fail(cli: 
     cli.folder.write("tasks.yaml", TASKS.replace("${MY_TOKEN}", "hunter2x", 1))
     told = cli("check")
     assert "ok" in told
-    assert "tasks.yaml:5:57: warning: the file contains a secret Put it into an environment variable" in told.replace(
+    assert "tasks.yaml:5:57: warning: the file contains a secret. Put it into an environment variable" in told.replace(
         "\n", " "
     )
     assert "hunter2x" not in told

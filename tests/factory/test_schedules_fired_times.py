@@ -40,9 +40,15 @@ def sessions() -> frozenset[date]:
     return frozenset(session.date() for session in calendar.sessions)
 
 
+#: Holidays of the State Council's rules whose date is the same each year.
+BY_LAW = {(1, 1), (5, 1), (10, 1), (10, 2), (10, 3)}
+
+
 def trades(moment: datetime) -> bool:
     day = moment.astimezone(SHANGHAI).date()
-    return day in sessions() if day <= PUBLISHED else day.weekday() < 5
+    if day <= PUBLISHED:
+        return day in sessions()
+    return day.weekday() < 5 and (day.month, day.day) not in BY_LAW
 
 
 def changes_clocks(moment: datetime) -> bool:

@@ -171,7 +171,7 @@ def test_a_secret_that_stands_in_the_file_is_warned_of_with_its_line(tmp_path: P
         "tasks:\n  - task_id: a\n    params:\n      url: http://x/\n      login:\n        password: hunter2x\n"
         "      token: Bearer ${TOKEN}\n"
     )
-    hint = "warning: the file contains a secret Put it into an environment variable, and write ${NAME} instead."
+    hint = "warning: the file contains a secret. Put it into an environment variable, and write ${NAME} instead."
     assert [str(one) for one in literal_secrets(file)] == [f"{file}:2:21: {hint}", f"{file}:8:19: {hint}"]
 
 
