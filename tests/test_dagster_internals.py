@@ -171,7 +171,7 @@ def test_a_daemons_logger_is_named_after_its_class() -> None:
     for name in dagster_internals.EVALUATING_DAEMONS:
         daemon = getattr(controller, name)
         options = {"settings": {}} if name == "SensorDaemon" else {}
-        assert daemon(**options)._logger.name == f"{dagster_internals.DAEMON_LOGGER}.{name}"
+        assert daemon(**options)._logger.name == f"{dagster_internals.DAEMON_LOGGER}.{daemon.__name__}"
 
 
 def test_no_name_is_younger_than_the_oldest_dagster_that_pyproject_admits() -> None:

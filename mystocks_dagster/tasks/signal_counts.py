@@ -16,7 +16,7 @@ from mystocks_dagster.lake.layout import watermark_name
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.research import SIGNALS
 
-_ROWS = "number of rows"
+_ROWS = "rows"
 
 
 def counted(signals: pl.DataFrame) -> Counter[str]:
@@ -57,7 +57,7 @@ def _noted(lake: Lake, strategies: Collection[str]) -> Counter[str] | None:
 
 
 def _note(strategy: str) -> str:
-    return f"number of signals of {strategy}"
+    return f"signals:{strategy}"
 
 
 def _rows(lake: Lake) -> int | None:

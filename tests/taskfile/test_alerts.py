@@ -6,7 +6,7 @@ import pytest
 
 from mystocks_dagster.taskfile.reader import Version, load_text
 
-SECRET = "2: the file contains a secret. Put it into an environment variable, and write ${NAME} instead."
+SECRET = "2: the file contains a secret Put it into an environment variable, and write ${NAME} instead."
 
 
 def load(alerts: str, **environment: str) -> Version:
