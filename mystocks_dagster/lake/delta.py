@@ -15,7 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import LakeUnavailable, LakeUnusable, TableDamaged
-from mystocks_dagster.lake.damage import damage_message, data_damage, find_damage, log_damage
+from mystocks_dagster.lake.damage import commit_info, commits, damage_message, data_damage, find_damage, log_damage
 from mystocks_dagster.lake.location import local_path
 
 #: Seconds after which a commit that keeps conflicting with other writers fails.
@@ -54,6 +54,17 @@ class LocalTable(DeltaTable):
         if key not in known:
             known[key] = super().transaction_version(app_id)
         return known[key]
+
+    def history(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the metadata of the newest commits, with their versions, the newest first; all without a limit.
+
+        In a folder with `#` or `?` in its name delta-rs finds none of them.
+        """
+        if found := super().history(limit):
+            return found
+        folder = self.table_uri.rstrip("/")
+        versions = [number for number in reversed(commits(folder)) if number <= self.version()]
+        return [{**commit_info(folder, number), "version": number} for number in versions[:limit]]
 
     @property
     def table_uri(self) -> str:

@@ -34,6 +34,7 @@ def test_in_a_folder_with_an_odd_name_the_demo_fills_its_own_lake_and_a_second_o
     told = shipped.mystocks("demo", timeout=170)
     assert "simulated" in told
     assert "mystocks ui" in told
+    assert "Another task" not in told
     assert str(shipped.root / "demo" / "lake") in told
     tables = {one["table"]: one["rows"] for one in shipped.json("--demo", "data", "tables")}
     assert all(

@@ -46,6 +46,11 @@ def use(lake: Lake, make_bars) -> None:
     assert lake.head("daily_bars", 1)["date"].item() == JAN3
     assert lake.query("SELECT count(*) AS n FROM daily_bars").item() == 7
     assert [one.rows for one in lake.tables()] == [7, 2]
+    opened = lake.log("daily_bars")
+    assert opened is not None
+    versions = [commit["version"] for commit in opened.history() if commit["operation"]]
+    assert versions == [*range(opened.version(), -1, -1)]
+    assert [commit["version"] for commit in opened.history(2)] == versions[:2]
 
 
 @pytest.mark.slow
