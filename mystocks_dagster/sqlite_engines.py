@@ -1,6 +1,6 @@
 """The engines of Dagster's SQLite storages, kept with the SQL that they have compiled.
 
-For each statement, Dagster makes an engine, which compiles the statement anew. That takes longer than to execute it.
+For each statement, Dagster makes an engine, which compiles the statement again. That takes longer than to execute it.
 """
 
 from functools import cache, lru_cache
@@ -12,7 +12,7 @@ from mystocks_dagster.dagster_internals import SQLITE_MODULES
 #: Databases whose engines are kept: the three of the instance, and those of the latest runs.
 _KEPT = 32
 #: Seconds to wait for another writer. For events Dagster says 30, and for runs and ticks nothing, which is 5.
-_PATIENCE = 30
+PATIENCE_SECONDS = 30
 
 
 @cache
@@ -28,7 +28,7 @@ def keep_engines() -> None:
         return create_engine(url, poolclass=pool, connect_args=dict(arguments))
 
     def kept(url: str, *, poolclass: Any, connect_args: dict[str, Any] | None = None) -> Any:
-        arguments = {"timeout": _PATIENCE} | (connect_args or {})
+        arguments = {"timeout": PATIENCE_SECONDS} | (connect_args or {})
         return made(url, poolclass, tuple(arguments.items()))
 
     for name in SQLITE_MODULES:

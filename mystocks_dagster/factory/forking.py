@@ -112,7 +112,7 @@ def _serve(line: socket.socket) -> Mapping[str, Any] | None:
     except OSError:  # the caller has ended meanwhile
         return None
     while request := receive(line):
-        if files.changed():  # the package was upgraded or edited: the next server imports it anew
+        if files.changed():  # the package was upgraded or edited: the next server imports it again
             return None
         permission, permit = os.pipe()
         if (pid := os.fork()) == 0:

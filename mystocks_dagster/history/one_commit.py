@@ -16,13 +16,12 @@ from sqlalchemy.engine import Connection
 
 from mystocks_dagster.dagster_internals import SqliteEventLogStorage, SqliteRunStorage, SqliteScheduleStorage
 from mystocks_dagster.history.dagster_storage import event_storage, run_storage, schedule_storage
+from mystocks_dagster.sqlite_engines import PATIENCE_SECONDS
 
 #: The method of a storage that opens a connection to the database.
 _CONNECT = {SqliteRunStorage: "connect", SqliteScheduleStorage: "connect", SqliteEventLogStorage: "index_connection"}
 #: Questions to a storage about its tables, which a process asks once: tables do not lose columns while it runs.
 _FACTS = ("has_instigators_table", "has_backfill_id_column")
-#: Seconds to wait for another process that is writing.
-_PATIENCE = 30
 
 
 def is_sqlite(instance: dg.DagsterInstance) -> bool:
@@ -70,7 +69,7 @@ def one_commit(storage: Any) -> Generator[Connection]:
                 with usual() as other:
                     yield other
 
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_PATIENCE * 1000}")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {PATIENCE_SECONDS * 1000}")
         setattr(storage, connect, shared)
         try:
             yield connection

@@ -171,7 +171,7 @@ class Supervisor:
     def start(self) -> None:
         """Start all processes; none begins its work.
 
-        A server that is started again later is in a new interpreter: upgraded code is imported anew.
+        A server that is started again later is in a new interpreter: upgraded code is imported again.
         """
         for child in self._children:
             child.start(forked=self._forks and child.command.executable == sys.executable)

@@ -121,7 +121,7 @@ def _prepare_forks(home: Path) -> bool:
             part.module_name for part in InstanceRef.from_dir(str(home)) if isinstance(part, ConfigurableClassData)
         ]
         return can_fork() and prepare([*SERVER_MODULES, *parts])
-    except Exception:  # noqa: BLE001 - whatever fails here is told by the server that needs it
+    except Exception:  # noqa: BLE001 - the server that needs it reports the error
         return False
 
 

@@ -1,7 +1,7 @@
 """How many signals of each strategy are stored: noted by each write, because to count them all takes as long as a day.
 
 A note holds as long as the table has the number of rows that was noted with it. Where another program has written
-signals, or a version was restored, they are counted anew.
+signals, or a version was restored, they are counted again.
 """
 
 from collections import Counter
