@@ -135,7 +135,8 @@ IDLE_LINES: Mapping[str, tuple[str, ...]] = {
         "Checking run {run_record.dagster_run.run_id}",
     ),
 }
-#: The line of a start that a schedule skips, in the module of schedules.
+#: The line of a start for which a run was asked, and that of a start that was skipped, in the module of schedules.
+LAUNCHED_LINE = "Completed scheduled launch of run {run.run_id} for {remote_schedule.name}"
 SKIPPED_LINE = "Schedule {remote_schedule.name} skipped: {schedule_execution_data.skip_message}"
 
 

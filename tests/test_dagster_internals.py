@@ -158,9 +158,9 @@ def test_entry_points_and_modules_that_are_named_exist() -> None:
         importlib.import_module(module)
 
 
-def test_the_daemon_writes_the_lines_that_are_left_out_of_its_log() -> None:
-    lines = {module: list(lines) for module, lines in dagster_internals.IDLE_LINES.items()}
-    lines["dagster._scheduler.scheduler"].append(dagster_internals.SKIPPED_LINE)
+def test_the_daemon_writes_the_lines_that_are_left_out_of_its_log_and_those_of_starts() -> None:
+    lines: dict[str, list[str]] = {module: list(lines) for module, lines in dagster_internals.IDLE_LINES.items()}
+    lines["dagster._scheduler.scheduler"] += [dagster_internals.LAUNCHED_LINE, dagster_internals.SKIPPED_LINE]
     for module, written in lines.items():
         source = inspect.getsource(importlib.import_module(module))
         assert [line for line in written if f'"{line}"' not in source] == [], module

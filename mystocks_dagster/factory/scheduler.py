@@ -11,8 +11,16 @@ from threading import Event
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from mystocks_dagster.dagster_internals import SchedulerDaemon, SpanMarker, get_current_timestamp
-from mystocks_dagster.factory.asking import ask
+import dagster as dg
+
+from mystocks_dagster.dagster_internals import (
+    LAUNCHED_LINE,
+    SKIPPED_LINE,
+    SchedulerDaemon,
+    SpanMarker,
+    get_current_timestamp,
+)
+from mystocks_dagster.factory.asking import Asked, ask
 from mystocks_dagster.factory.due_starts import DueStarts, Start
 from mystocks_dagster.factory.queue_hold import HOLD
 from mystocks_dagster.factory.run_template import RunTemplate, prepare
@@ -81,9 +89,8 @@ class UsualStarts:
             yield
         ready.sort(key=lambda one: -one[1].priority)
         for first in range(0, len(ready), _AT_ONCE):
-            asked = ask(self._instance, ready[first : first + _AT_ONCE], now)
-            runs = sum(one.run is not None for one in asked)
-            self._logger.info(f"Asked for {runs} runs; {len(asked) - runs} starts were skipped.")
+            for asked in ask(self._instance, ready[first : first + _AT_ONCE], now):
+                self._logger.info(_line(asked))
             yield
 
     def prepare(self, now: datetime, shutdown: Event) -> Iterator[None]:
@@ -108,6 +115,14 @@ class UsualStarts:
         if schedule not in self._templates:
             self._templates[schedule] = prepare(self._instance, start.location, schedule)
         return self._templates[schedule]
+
+
+def _line(asked: Asked) -> str:
+    """Return the line that Dagster's scheduler writes of such a start."""
+    schedule = asked.start.schedule
+    if asked.run:
+        return LAUNCHED_LINE.format(run=asked.run, remote_schedule=schedule)
+    return SKIPPED_LINE.format(remote_schedule=schedule, schedule_execution_data=dg.SkipReason(asked.reason))
 
 
 def _now() -> datetime:

@@ -70,8 +70,12 @@ def test_many_tasks_of_one_minute_are_asked_for_once_each_wherever_the_daemon_is
     look_at("15:59:05", "16:00:05", killed=("_write_files", 2))
     look_at("16:00:40", "16:01:05", killed=("_store_runs", 2))
     log = look_at("16:01:40", "16:02:05", "16:02:40")
-    counts = re.findall(r"Asked for (\d+) runs; (\d+) starts were skipped", log)
-    assert [sum(map(int, column)) for column in zip(*counts, strict=True)] == [12, 2], "of the usual case"
+    usual = [line for line in log.splitlines() if line.startswith("INFO:look.usual:")]
+    launched = [re.fullmatch(".*Completed scheduled launch of run .* for (.*)", line) for line in usual]
+    assert {line[1] for line in launched if line} == {f"{name}__schedule" for name in names}
+    skipped = [re.fullmatch(".*Schedule (.*) skipped: .*max_instances: 1.", line) for line in usual]
+    assert sorted(line[1] for line in skipped if line) == ["a_table__schedule", "single__schedule"]
+    assert len(usual) == 14
     with instance_of(project) as instance:
         minutes = [f"2026-12-21T16:0{minute}" for minute in range(3)]
         assert {name: due(requested(instance, name)) for name in names} == dict.fromkeys(names, minutes)

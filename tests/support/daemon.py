@@ -50,7 +50,7 @@ target = WorkspaceFileTarget(["workspace.yaml"])
 with open_instance(Settings.from_env()) as instance, WorkspaceProcessContext(instance, target) as workspace:
     if at:
         # One state for all looks, as the daemon has: a code server that was loaded before goes on.
-        usual, looks = scheduler.UsualStarts(workspace, log), []
+        usual, looks = scheduler.UsualStarts(workspace, log.getChild("usual")), []
         for moment in map(datetime.fromisoformat, at.split(",")):
             looks += usual.ask(moment)
             looks += launch_scheduled_runs(workspace, log, moment, {}, debug_crash_flags=flags)
