@@ -5,7 +5,7 @@ a run that was killed between writing rows and state computes the same rows agai
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -36,12 +36,13 @@ class Stored:
     steps: Mapping[str, np.ndarray]
 
 
-def read_states(lake: Lake, period: str, calculations: Sequence[str]) -> dict[str, Stored]:
-    """Return the stored states of calculations of a period; those that do not exist are left out."""
+def read_states(lake: Lake, periods: Collection[str], calculations: Collection[str]) -> dict[tuple[str, str], Stored]:
+    """Return the stored states of calculations by period and calculation; those that do not exist are left out."""
     if not lake.exists(INDICATOR_STATE.name):
         return {}
-    rows = lake.scan(INDICATOR_STATE.name).filter(period=period).filter(pl.col("calculation").is_in(calculations))
-    return {row["calculation"]: _decoded(row) for row in rows.collect().iter_rows(named=True)}
+    wanted = pl.col("period").is_in(periods) & pl.col("calculation").is_in(calculations)
+    rows = lake.scan(INDICATOR_STATE.name).filter(wanted).collect()
+    return {(row["period"], row["calculation"]): _decoded(row) for row in rows.iter_rows(named=True)}
 
 
 def write_states(lake: Lake, states: Mapping[tuple[str, str], Stored]) -> None:

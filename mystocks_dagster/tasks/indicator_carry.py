@@ -1,6 +1,7 @@
 """Carry indicators on: compute the new bars from the stored state, and again what depends on changed bars."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,7 +15,8 @@ from mystocks_dagster.lake.watermarks import Version
 from mystocks_dagster.tasks.indicator_bars import Extent, TradedBars
 from mystocks_dagster.tasks.indicator_rebuild import kept_columns, with_kept
 from mystocks_dagster.tasks.indicator_rows import Carried, period_rows
-from mystocks_dagster.tasks.indicator_work import States, Work
+from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, read_states
+from mystocks_dagster.tasks.stages import StageTimes
 
 #: Fewer changed rows are compared whatever the size of the market.
 _FEW_ROWS = 500_000
@@ -32,29 +34,62 @@ class Update:
     symbols: Mapping[str, date]
 
 
-def carry(lake: Lake, work: Work, inputs: Sequence[Version], extent: Extent) -> tuple[int, States] | None:
-    """Bring the table of a period up to date from the stored state.
+def carry(
+    lake: Lake, works: Sequence[Work], inputs: Sequence[Version], extent: Extent, times: StageTimes
+) -> Iterator[tuple[int, States] | None]:
+    """Bring the tables of some periods up to date from their stored states, at the same time.
 
-    Returns:
-        The number of rows written, and the new states, which are to be stored afterwards; None if there is no state
-        that fits, or if so much has changed that a rebuild takes less time.
+    Args:
+        lake: Where bars, states and rows are.
+        works: What is carried on; each period has a table of its own, and depends on bars only.
+        inputs: The present versions of the tables that are read.
+        extent: Size and span of the stored bars.
+        times: Gets the time of each period.
+
+    Yields:
+        For each work the number of rows written, and the new states, which are to be stored afterwards; None if there
+        is no state that fits, or if so much has changed that a rebuild takes less time.
     """
-    found = work.stored_state(lake, inputs)
-    if found is None:
-        return None
-    stored, carried = found
+    states = read_states(lake, works)
+    found = [work.stored_state(lake, states, inputs) for work in works]
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(THREADS) as pool:
+        new = reader.submit(_new_bars, lake, works, [some[0].until for some in found if some])
+
+        def carried(work: Work, state: tuple[Stored, Carried] | None) -> tuple[int, States] | None:
+            with times.of(f"{work.period}, new bars"):
+                return _carry(lake, work, state, new.result, inputs, extent) if state else None
+
+        waiting = [pool.submit(carried, work, state) for work, state in zip(works, found, strict=True)]
+        for one in waiting:
+            yield one.result()
+
+
+def _new_bars(lake: Lake, works: Sequence[Work], since: Sequence[date]) -> pl.DataFrame:
+    """Return the bars from the earliest of some days on, with the columns that any work reads."""
+    columns = dict.fromkeys(name for work in works for name in work.columns)
+    return TradedBars(lake, [*columns]).read(start=min(since)) if since else pl.DataFrame()
+
+
+def _carry(
+    lake: Lake,
+    work: Work,
+    state: tuple[Stored, Carried],
+    new_bars: Callable[[], pl.DataFrame],
+    inputs: Sequence[Version],
+    extent: Extent,
+) -> tuple[int, States] | None:
+    stored, carried = state
     changed = _changed_symbols(lake, work, stored, inputs, extent)
     if changed is None or len(changed) > max(_FEW_SYMBOLS, _MOST * len(stored.symbols)):
         return None
-    bars = TradedBars(lake, work.columns)
     until = max(work.until(extent.last), stored.until)
-    new = bars.read(start=stored.until)
+    new = new_bars().select("symbol", "date", *work.columns).filter(pl.col("date") >= stored.until)
     new = new.filter(~pl.col("symbol").cast(pl.String).is_in(changed)) if changed else new
     parts = [period_rows(work.plan, carried, new, work.period, until)] if new.height else []
     past = None
     if changed:
         carried.reset(changed)
-        again = bars.read(symbols=changed)
+        again = TradedBars(lake, work.columns).read(symbols=changed)
         past = period_rows(work.plan, carried, again, work.period, until) if again.height else None
     update = _update(lake, work, parts, past, changed, stored.until)
     rows = write(lake, work, update, work.marks(inputs))

@@ -1,5 +1,6 @@
 """What is to be calculated for one period: its calculations, their versions, and the state that fits them."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from mystocks_dagster.lake.indicator_state import Stored, read_states, write_states
+from mystocks_dagster.lake import indicator_state
+from mystocks_dagster.lake.indicator_state import Stored
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import Version, seen_version, watermarks
 from mystocks_dagster.market.indicators import Calculation, planned, stored_columns
-from mystocks_dagster.market.periods import Period, period_start
+from mystocks_dagster.market.periods import PERIODS, Period, period_start
 from mystocks_dagster.market.table import Column, Table
 from mystocks_dagster.market.tables import table as table_of
 from mystocks_dagster.tasks.indicator_rows import Carried
@@ -22,6 +24,8 @@ if TYPE_CHECKING:  # it imports numba
     from mystocks_dagster.market.formulas.plan import Plan
 
 
+#: Periods that are looked at and carried on at the same time.
+THREADS = min(len(PERIODS), os.cpu_count() or 1)
 #: The states of calculations by period and name.
 States = dict[tuple[str, str], Stored]
 
@@ -90,9 +94,15 @@ class Work:
         """Return the watermarks of the work."""
         return watermarks([*self.names], inputs)
 
-    def stored_state(self, lake: Lake, inputs: Sequence[Version]) -> tuple[Stored, Carried] | None:
-        """Return the state of all calculations, if all have one from the same versions, and the rows have seen them."""
-        states = read_states(lake, self.period, [*self.names])
+    def stored_state(self, lake: Lake, stored: States, inputs: Sequence[Version]) -> tuple[Stored, Carried] | None:
+        """Return the state of all calculations, if all have one from the same versions, and the rows have seen them.
+
+        Args:
+            lake: Where the rows are.
+            stored: Stored states, also of other periods.
+            inputs: The present versions of the tables that the states are computed from.
+        """
+        states = {name: stored[self.period, name] for name in self.names if (self.period, name) in stored}
         if not self.plan.carried or {*states} != {*self.names}:
             return None
         first = next(iter(states.values()))
@@ -158,6 +168,12 @@ def _part(plan: "Plan", calculation: Calculation, carried: Carried) -> dict[str,
     return {version: values for version, values in carried.steps.items() if version in needed}
 
 
+def read_states(lake: Lake, works: Sequence[Work]) -> States:
+    """Return the stored states of several pieces of work, by one reading."""
+    names = {name for work in works for name in work.names}
+    return indicator_state.read_states(lake, {work.period for work in works}, names)
+
+
 def store_states(lake: Lake, states: Iterable[States]) -> None:
     """Store the states of several pieces of work in one commit."""
-    write_states(lake, {key: state for some in states for key, state in some.items()})
+    indicator_state.write_states(lake, {key: state for some in states for key, state in some.items()})

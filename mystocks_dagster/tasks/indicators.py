@@ -1,6 +1,5 @@
 """Technical indicators of the whole market, daily, weekly and monthly, on backward-adjusted prices."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ from mystocks_dagster.tasks.indicator_carry import carry, recompute
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
 from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
-from mystocks_dagster.tasks.indicator_work import States, Work, joined, store_states
+from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, joined, store_states
 from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import Symbols, TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
@@ -47,8 +46,6 @@ class IndicatorParams(TaskParams):
     force: bool = Field(default=False, description="Rewrite the tables even when nothing has changed.")
 
 
-#: Periods that are carried on at the same time.
-_THREADS = min(len(PERIODS), os.cpu_count() or 1)
 #: What the progress of a period's indicators is called.
 _STAGES = {"daily": "daily indicators", "weekly": "weekly indicators", "monthly": "monthly indicators"}
 _TABLES = Tables(
@@ -147,28 +144,22 @@ def _calculate_all(
     def without_fresh(work: Work) -> Work:
         return work if params.force else work.without(work.fresh(lake, inputs))
 
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         stale = [work for work in pool.map(without_fresh, works) if work.calculations]
     # The years of all periods: it does not change when a period must be calculated from its first year on.
     years = max(1, len(extent.years))
     total = years * len(stale)
     rebuilds: list[Work] = []
 
-    def carried_on(work: Work) -> tuple[int, States] | None:
-        with times.of(f"{work.period}, new bars"):
-            return None if params.force else carry(lake, work, inputs, extent)
-
-    # Each period has a table of its own, and they depend on bars only.
     states: list[States] = []
-    with ThreadPoolExecutor(_THREADS) as pool:
-        waiting = [pool.submit(carried_on, work) for work in stale]
-        for place, (work, carried) in enumerate(zip(stale, waiting, strict=True)):
-            run.report_progress(years * (place - len(rebuilds)), total, _STAGES[work.period])
-            if (done := carried.result()) is None:
-                rebuilds.append(work)
-            else:
-                rows[work.table] += done[0]
-                states.append(done[1])
+    carried = iter([None] * len(stale)) if params.force else carry(lake, stale, inputs, extent, times)
+    for place, work in enumerate(stale):
+        run.report_progress(years * (place - len(rebuilds)), total, _STAGES[work.period])
+        if (done := next(carried)) is None:
+            rebuilds.append(work)
+        else:
+            rows[work.table] += done[0]
+            states.append(done[1])
     store_states(lake, states)
     rest = years * len(rebuilds)
     if rebuilds := joined(rebuilds):
