@@ -4,7 +4,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -36,6 +36,10 @@ _FULL = (
     "StorageFull",
     "QuotaExceeded",
 )
+
+
+#: delta-rs makes a checkpoint after 100 versions: a table with 60 commits since then takes five times as long to open.
+_BETWEEN_CHECKPOINTS = 20
 
 
 class LocalTable(DeltaTable):
@@ -150,14 +154,23 @@ def commit(uri: str, attempt: Callable[[DeltaTable | None], None]) -> None:
     pause = 0.02
     while True:
         existing = open_table(uri)
+        number = existing.version() if existing is not None else 0
         with translate_errors(uri):
             try:
-                return attempt(existing)
+                attempt(existing)
+                return _keep_log_short(uri, number + 1)
             except DeltaError as error:
                 if not _is_conflict(error, created=existing is None) or time.monotonic() > deadline:
                     raise
         time.sleep(random.uniform(0, pause))
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _keep_log_short(uri: str, version: int) -> None:
+    """Now and then, write what all commits say together into one file, so that whoever opens the table reads few."""
+    if version % _BETWEEN_CHECKPOINTS == 0:
+        with suppress(DeltaError, OSError):  # the commit is stored, and the log can be read without it
+            DeltaTable(uri).create_checkpoint()
 
 
 @contextmanager

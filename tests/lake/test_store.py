@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -247,3 +247,15 @@ def test_a_reader_that_has_read_before_notices_that_the_newest_commit_is_truncat
     newest.write_bytes(b"")
     with pytest.raises(TableDamaged, match="daily_bars"):
         filled.days("daily_bars")
+
+
+def test_after_twenty_days_whoever_opens_a_table_reads_few_commits(tmp_path, make_bars):
+    lake = Lake(str(tmp_path / "我的 湖 #1?"), "real")
+    days = [date(2025, 1, 1) + timedelta(n) for n in range(21)]
+    for day in days:
+        lake.replace_days("daily_bars", make_bars(day, 2), [day])
+    log = Path(lake.location, "daily_bars", "_delta_log")
+    assert [path.name for path in log.glob("*.parquet")] == [f"{20:020}.checkpoint.parquet"]
+    for version in range(20):
+        (log / f"{version:020}.json").unlink()
+    assert Lake(lake.location).days("daily_bars") == days
