@@ -29,7 +29,8 @@ from mystocks_dagster.market.table import MOMENT, Table
 from mystocks_dagster.market.tables import TABLES
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.alerts import Alerts, Expectation
-from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task, TaskFile
 from mystocks_dagster.taskfile.reference import allowed_values, default_of
 from mystocks_dagster.taskfile.schedule import Schedule
 from mystocks_dagster.texts.catalogue import translate

@@ -9,7 +9,8 @@ from mystocks_dagster.alerts.ledger import Incident, Ledger
 from mystocks_dagster.alerts.message import Message
 from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.taskfile.alerts import Alerts
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ from mystocks_dagster.alerts.rules.task_file import FileState
 from mystocks_dagster.instance import DAGSTER_PATH, ui_address
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.settings import Settings, environment
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.reader import Version
 
 

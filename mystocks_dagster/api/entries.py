@@ -9,7 +9,8 @@ from mystocks_dagster.api.request_models import DryRun, Fields, Manager
 from mystocks_dagster.api.response_models import BODY, NextRun, SwitchState, TaskResponse, documented
 from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.scheduling.switch_table import Switch
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.names import ID_PATTERN, LONGEST_ID
 
 Count = Annotated[int, Query(ge=1, le=1000, description="Number of next runs per schedule.")]

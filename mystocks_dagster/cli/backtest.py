@@ -9,7 +9,8 @@ import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, print_json, print_table, translate
+from mystocks_dagster.cli.printing import console, print_json, translate
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.errors import InvalidParams, UnknownName
 
 Ident = Annotated[str, typer.Argument(help="Id of a backtest, the beginning of it, or `latest`.")]

@@ -8,7 +8,8 @@ import typer
 
 from mystocks_dagster.cli.completion import TaskOrGroup, TaskType
 from mystocks_dagster.cli.open_project import open_task_file
-from mystocks_dagster.cli.printing import console, escape, print_json, print_table, translate
+from mystocks_dagster.cli.printing import console, escape, print_json, translate
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.settings import CODE_CHANGES, Settings, dataset_folder
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -11,7 +11,8 @@ from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import MANY
 from mystocks_dagster.cli.days import day_option
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, escape, print_json, print_table
+from mystocks_dagster.cli.printing import console, escape, print_json
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.errors import LakeError, MyStocksError, UnknownName
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.settings import Settings

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.printing import console, print_json, print_table
+from mystocks_dagster.cli.printing import console, print_json
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.days import read_day
 from mystocks_dagster.settings import Settings
 

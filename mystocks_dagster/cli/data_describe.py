@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.printing import console, declared, escape, language, print_json, print_table, translate
+from mystocks_dagster.cli.printing import console, declared, escape, language, print_json, translate
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.texts.declarations import column_name
 
 

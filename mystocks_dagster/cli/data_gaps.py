@@ -9,7 +9,8 @@ from rich.text import Text
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.days import day_option
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, escape, language, print_json, print_table
+from mystocks_dagster.cli.printing import console, escape, language, print_json
+from mystocks_dagster.cli.tables import print_table
 
 _COLOURS = {"missing": "red", "partial": "yellow", "quarantined": "yellow", "not_published": "cyan"}
 

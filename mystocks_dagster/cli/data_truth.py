@@ -8,7 +8,8 @@ from rich.text import Text
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.days import day_option
-from mystocks_dagster.cli.printing import console, listed, print_json, print_table, translate
+from mystocks_dagster.cli.printing import console, listed, print_json, translate
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.settings import Settings
 
 #: Differences that are listed below the table.

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from mystocks_dagster.cli.data_gaps import days_text
-from mystocks_dagster.cli.printing import console, escape, print_table
+from mystocks_dagster.cli.printing import console, escape
+from mystocks_dagster.cli.tables import print_table
 
 _LATER = (
     "Load them tomorrow with the same command, allow more requests with [bold]--requests N[/], or name another source: "

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mystocks_dagster.cli.printing import print_table
+from mystocks_dagster.cli.tables import print_table
 
 #: Decimals of prices and ratios: fewest, most, and most where all values are below one.
 _FEWEST, _MOST, _MOST_SMALL = 2, 3, 6

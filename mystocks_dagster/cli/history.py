@@ -10,7 +10,8 @@ import typer
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import MANY, all_ids, task_ids
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds, translate
+from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, seconds, translate
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.tags import State, Status
 
 Since = Annotated[

@@ -7,7 +7,8 @@ import typer
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import all_ids
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, print_json, print_table
+from mystocks_dagster.cli.printing import console, print_json
+from mystocks_dagster.cli.tables import print_table
 
 
 def register(app: typer.Typer) -> None:

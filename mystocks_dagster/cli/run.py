@@ -9,7 +9,8 @@ import typer
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import TaskOrGroup
 from mystocks_dagster.cli.open_project import open_project, open_project_to_run
-from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, print_table, seconds, translate
+from mystocks_dagster.cli.printing import coloured, console, errors, escape, print_json, seconds, translate
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.errors import InvalidParams, NothingFailed
 from mystocks_dagster.taskfile.secrets import mask
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from mystocks_dagster.cli.check import Json
-from mystocks_dagster.cli.printing import console, declared, escape, print_json, print_table, translate
+from mystocks_dagster.cli.printing import console, declared, escape, print_json, translate
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.settings import Settings
 
 Name = Annotated[str, typer.Argument(help="Name of a strategy.")]

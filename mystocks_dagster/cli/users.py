@@ -8,7 +8,8 @@ from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import MANY
 from mystocks_dagster.cli.history import Since, moment_of
 from mystocks_dagster.cli.open_project import open_project
-from mystocks_dagster.cli.printing import console, print_json, print_table
+from mystocks_dagster.cli.printing import console, print_json
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.project.roles import Role
 from mystocks_dagster.settings import Settings
 

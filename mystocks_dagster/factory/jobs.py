@@ -22,7 +22,7 @@ from mystocks_dagster.factory.ui_metadata import (
     summary,
 )
 from mystocks_dagster.tags import Tag
-from mystocks_dagster.taskfile.model import Group
+from mystocks_dagster.taskfile.group import Group
 
 #: Loaded into the fork server once, so that a parallel step starts in 0.3 s instead of 5 s.
 PRELOAD = (

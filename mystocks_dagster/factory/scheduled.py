@@ -12,7 +12,7 @@ from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.runs.max_instances import limit_reached
 from mystocks_dagster.tags import schedule_name
-from mystocks_dagster.taskfile.model import Group
+from mystocks_dagster.taskfile.group import Group
 from mystocks_dagster.taskfile.schedule import Schedule
 
 

@@ -12,7 +12,8 @@ from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.instance import DAGSTER_PATH
 from mystocks_dagster.tags import Metadata, Tag
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 
 #: Dagster runs higher numbers first, and 0 is normal; tasks.yaml runs lower numbers first, and 500 is normal.
 NORMAL_PRIORITY = 500

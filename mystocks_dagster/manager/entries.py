@@ -7,7 +7,8 @@ from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.manager.responses import TaskResponse, edit_response
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.taskfile.edit import serialization
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.yaml.document import SECTIONS, Section
 
 Entry = TypeVar("Entry", Task, Group)

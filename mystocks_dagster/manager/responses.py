@@ -8,7 +8,8 @@ from typing import Any, Self
 from mystocks_dagster.project.edit import EditResult
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs.stop import StopResult
-from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import PRIORITIES, Task
 
 #: A task with the fields of tasks.yaml.
 TaskConfig = Task

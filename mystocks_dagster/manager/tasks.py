@@ -20,7 +20,8 @@ from mystocks_dagster.project.project_cache import ProjectCache
 from mystocks_dagster.scheduling.next_runs import NextRun
 from mystocks_dagster.scheduling.switch_table import Switch
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
     from mystocks_dagster.market.periods import Period

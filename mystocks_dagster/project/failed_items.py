@@ -10,7 +10,7 @@ from mystocks_dagster.history import Execution
 from mystocks_dagster.project.run_history import RunHistory
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.tags import OUTCOMES, State
-from mystocks_dagster.taskfile.model import Group
+from mystocks_dagster.taskfile.group import Group
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -11,8 +11,9 @@ from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.access import CLI, Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.group import Group
 from mystocks_dagster.taskfile.last_good import notice
-from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.model import Task, TaskFile
 from mystocks_dagster.taskfile.reader import Version
 
 if TYPE_CHECKING:

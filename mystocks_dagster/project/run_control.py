@@ -25,7 +25,8 @@ from mystocks_dagster.runs.stop import StopResult
 from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile.entries import params_faults
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.signature import params_model
 

@@ -16,7 +16,7 @@ from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.schedules import Schedules
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.tags import OWN_NAMES, State
-from mystocks_dagster.taskfile.model import Group
+from mystocks_dagster.taskfile.group import Group
 from mystocks_dagster.taskfile.names import dagster_name
 
 #: Number of executions by day of their start and status.

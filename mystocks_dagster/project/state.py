@@ -5,8 +5,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.taskfile.group import Group
 from mystocks_dagster.taskfile.last_good import load_for_reading, load_for_running, load_usable, notice
-from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.model import Task, TaskFile
 from mystocks_dagster.taskfile.names import dagster_name
 from mystocks_dagster.taskfile.reader import Version
 

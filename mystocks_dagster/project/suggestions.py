@@ -2,7 +2,7 @@
 
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.project.project import Project
-from mystocks_dagster.taskfile.model import Group
+from mystocks_dagster.taskfile.group import Group
 
 #: The groups that the demo runs.
 DEMO_GROUPS = ("daily_job", "market_data_fetch")

@@ -11,7 +11,8 @@ from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.scheduling import downtime, interval_state, next_runs, switch_table
 from mystocks_dagster.scheduling.interval_state import IntervalState
 from mystocks_dagster.scheduling.switch_table import Switch
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.schedule import Schedule
 
 

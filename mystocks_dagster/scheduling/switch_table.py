@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.tags import REPOSITORY, schedule_name
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 
 SCHEDULE, SENSOR = "SCHEDULE", "SENSOR"
 _STOPPED, _UNDECIDED = "STOPPED", "DECLARED_IN_CODE"

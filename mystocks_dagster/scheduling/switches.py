@@ -33,7 +33,8 @@ from mystocks_dagster.scheduling import switch_table
 from mystocks_dagster.scheduling.switch_table import Switch, has_switch
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import REPOSITORY, schedule_name
-from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task, TaskFile
 
 
 def repository(settings: Settings) -> RemoteRepositoryOrigin:

@@ -39,3 +39,10 @@ def _put(data: Any, path: Path, value: Any) -> None:
     for part in path[:-1]:
         data = data[part]
     data[path[-1]] = value
+
+
+def with_name(values: Any, name: str, key: str) -> Any:
+    """Return the values of an entry, whose id is its name if it has none."""
+    if isinstance(values, dict) and not values.get(name) and isinstance(values.get(key), str):
+        return {**values, name: values[key]}
+    return values

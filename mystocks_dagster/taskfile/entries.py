@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from mystocks_dagster.taskfile import pydantic_errors
 from mystocks_dagster.taskfile.functions import Function, Functions, Unresolved, declared
-from mystocks_dagster.taskfile.model import Entry, Group, Task, task_faults
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Entry, Task, task_faults
 from mystocks_dagster.taskfile.problems import Fault, Path
 from mystocks_dagster.taskfile.relations import EntryRefs
 from mystocks_dagster.taskfile.schedule import schedule_faults

@@ -13,7 +13,8 @@ from mystocks_dagster.settings import environment as process_environment
 from mystocks_dagster.taskfile.entries import Builder, Built
 from mystocks_dagster.taskfile.file_settings import read_head
 from mystocks_dagster.taskfile.functions import Declared, Function, Functions, declared
-from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task, TaskFile
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.runnable import runnable_entries
 from mystocks_dagster.taskfile.yaml.document import Document, document_of

@@ -12,7 +12,8 @@ from pydantic.fields import FieldInfo
 from mystocks_dagster.tags import ENDINGS, OWN_NAMES
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.alerts import Alerts, Expectation
-from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task, TaskFile
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import PRIORITIES, Task, TaskFile
 from mystocks_dagster.taskfile.schedule import NEEDED, Schedule
 from mystocks_dagster.taskfile.schema import schema_text
 from mystocks_dagster.taskfile.yaml import dump

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mystocks_dagster.taskfile.entries import Built
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.problems import Fault, Problem
 from mystocks_dagster.taskfile.relations import relation_faults
 from mystocks_dagster.taskfile.yaml.document import SECTIONS, Document, Raw, has

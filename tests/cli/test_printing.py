@@ -9,8 +9,9 @@ import pytest
 from rich.cells import cell_len
 from support.commands import Commands
 
-from mystocks_dagster.cli.printing import coloured, console, escape, print_checks, print_table
+from mystocks_dagster.cli.printing import coloured, console, escape, print_checks
 from mystocks_dagster.cli.run import print_executions
+from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.history import Execution
 
 NAME = "报表 [/] [demo] [red]x :fire: \\"

@@ -11,7 +11,8 @@ from support.project import Folder
 
 from mystocks_dagster.factory.load import load_definitions
 from mystocks_dagster.tags import Metadata
-from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task, TaskFile
 from mystocks_dagster.taskfile.schedule import Schedule
 
 CRON = {"schedule_type": "cron", "cron_expression": "0 16 * * 1-5"}

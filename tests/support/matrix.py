@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel
 
-from mystocks_dagster.taskfile.model import Alerts, Group, Task, TaskFile
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Alerts, Task, TaskFile
 from mystocks_dagster.taskfile.schedule import Schedule
 
 TESTS = Path(__file__).parent.parent

@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from mystocks_dagster.taskfile.form import FormField, form_fields
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.schedule import Schedule
 
 

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from mystocks_dagster.taskfile.alerts import Alerts
 from mystocks_dagster.taskfile.edit.serialization import to_dict
+from mystocks_dagster.taskfile.group import Group
 from mystocks_dagster.taskfile.literal_secrets import literal_secrets
-from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task, TaskFile
+from mystocks_dagster.taskfile.model import PRIORITIES, Task, TaskFile
 from mystocks_dagster.taskfile.names import DAGSTER_NAMES
 from mystocks_dagster.taskfile.reader import load_text
 from mystocks_dagster.taskfile.schedule import Schedule

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mystocks_dagster.taskfile.alerts import Alerts, Expectation
-from mystocks_dagster.taskfile.model import Group, Task, TaskFile
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task, TaskFile
 from mystocks_dagster.taskfile.reader import load_text
 from mystocks_dagster.taskfile.reference import REFERENCE, SCHEMA, reference_text
 from mystocks_dagster.taskfile.schedule import Schedule

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mystocks_dagster.taskfile.form import FormField, Kind, form_fields
-from mystocks_dagster.taskfile.model import PRIORITIES, Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import PRIORITIES, Task
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.schedule import NEEDED, Schedule
 from mystocks_dagster.taskfile.secrets import to_public, unmask

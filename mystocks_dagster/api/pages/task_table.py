@@ -12,7 +12,8 @@ from mystocks_dagster.project.project import Project
 from mystocks_dagster.scheduling.next_runs import NextRun
 from mystocks_dagster.scheduling.switch_table import Switch
 from mystocks_dagster.tags import UNDER_WAY, State
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.names import dagster_name, id_fault
 from mystocks_dagster.taskfile.problems import Problem
 

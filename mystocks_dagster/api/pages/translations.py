@@ -7,7 +7,8 @@ from mystocks_dagster.api.languages import LANGUAGES, Language
 from mystocks_dagster.api.pages import words_market, words_tasks
 from mystocks_dagster.taskfile.field_types import EXECUTION_MODES, TASK_TYPES
 from mystocks_dagster.taskfile.form import Words, form_fields
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.schedule import Schedule
 
 #: Key to Chinese and English. Labels of the task file's fields are declared with the fields, see `_field_labels`.

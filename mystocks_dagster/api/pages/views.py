@@ -17,7 +17,8 @@ from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.tags import SUCCESSES, UNDER_WAY, State
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 
 #: Number of executions on the page of a task.
 _MAX_EXECUTIONS = 40

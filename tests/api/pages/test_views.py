@@ -23,7 +23,8 @@ from mystocks_dagster.project.run_history import RunHistory
 from mystocks_dagster.runs.launch import QUEUE_DAEMON
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.form import form_fields
-from mystocks_dagster.taskfile.model import Group, Task
+from mystocks_dagster.taskfile.group import Group
+from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.schedule import Schedule
 
 pytestmark = pytest.mark.slow
