@@ -23,6 +23,7 @@ from mystocks_dagster.tasks.indicator_bars import Extent, stored_extent
 from mystocks_dagster.tasks.indicator_carry import carry, recompute
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
 from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
+from mystocks_dagster.tasks.indicator_foresight import refuse_foresight
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
 from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, joined, store_states
 from mystocks_dagster.tasks.overtaken import unless_overtaken
@@ -83,9 +84,11 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     Raises:
         TableMissing: There are no bars yet.
         LakeError: None of the symbols has bars.
+        InvalidParams: An indicator in Python looks ahead, or its code fails.
     """
     lake, rows = run.lake(), Counter[str]()
     lake.open_together(*_TABLES.reads, *_TABLES.writes, *_TABLES.also_writes)
+    refuse_foresight(lake, params.indicators)
     derive_unknown(lake)
     tables = tuple(f"indicators_{period}" for period in dict.fromkeys(params.periods))
     return unless_overtaken(lake, tables, lambda: _calculate(lake, params, run, rows), run.logger)

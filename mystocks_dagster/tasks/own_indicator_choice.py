@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.catalogue.calculation import Calculation
 from mystocks_dagster.market.catalogue.registry import NAMES
+from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.own_indicators import as_formula, column_of, own_indicators
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.located_faults import located
@@ -52,11 +53,20 @@ class OwnChoice(BaseModel):
         definition.model.model_validate(given)
         return self
 
+    @property
+    def definition(self) -> Definition:
+        """The indicator that it names."""
+        return own_indicators()[self.name]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values of the indicator's parameters."""
+        model = self.definition.model.model_validate(self.__pydantic_extra__ or {})
+        return {name: getattr(model, name) for name in self.definition.fields}
+
     def calculations(self) -> tuple[Calculation, ...]:
         """Return what the entry asks for."""
-        definition = own_indicators()[self.name]
-        model = definition.model.model_validate(self.__pydantic_extra__ or {})
-        params = {name: getattr(model, name) for name in definition.fields}
+        definition, params = self.definition, self.params
         columns = {output.upper(): column_of(definition, output, self.label or "") for output in definition.outputs}
         values = ", ".join(f"{name}={value!r}" for name, value in params.items())
         text = f"{definition.name}({values}): {definition.summary}"

@@ -1,6 +1,6 @@
 """The shift test of strategies and indicators on stored days. It runs their code, so it has a process of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -10,7 +10,7 @@ from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.strategies.choices import Entries, choice_of
 from mystocks_dagster.strategies.columns import INDICATORS
 from mystocks_dagster.strategies.definition import Definition
-from mystocks_dagster.strategies.own_indicators import find_indicator
+from mystocks_dagster.strategies.own_indicators import column_of, find_indicator, own_indicators
 from mystocks_dagster.strategies.shift import ShiftTest, indicator_shift_test, shift_test
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.param_types import TaskParams
@@ -44,10 +44,9 @@ def check_strategy(params: CheckParams, run: TaskRun) -> TaskResult:
         run.report_progress(len(tests), len(params.strategies), choice.label)
         rows = read_all(lake, [choice], choice.definition.reads, symbols=symbols, years=params.years)
         tests[choice.label] = shift_test(choice, rows)
-    for entry in params.indicators:
-        definition = find_indicator(entry["name"])
+    for definition, values in _indicators(params):
         rows = read_all(lake, [], definition.reads, symbols=symbols, years=params.years)
-        tests[definition.name] = indicator_shift_test(definition, _values(definition, entry), rows)
+        tests[definition.name] = indicator_shift_test(definition, values, rows)
     failed = [name for name, test in tests.items() if test.differences]
     return TaskResult(
         status=State.FAILED if failed else State.SUCCESS,
@@ -56,6 +55,17 @@ def check_strategy(params: CheckParams, run: TaskRun) -> TaskResult:
         failed_items=tuple(failed),
         metadata={name: _json(test) for name, test in tests.items()},
     )
+
+
+def _indicators(params: CheckParams) -> Iterator[tuple[Definition, dict[str, Any]]]:
+    """Yield the indicators to test, with their parameters, and those that a strategy reads, with their defaults."""
+    for entry in params.indicators:
+        definition = find_indicator(entry["name"])
+        yield definition, _values(definition, entry)
+    read = {name for choice in map(choice_of, params.strategies) for name in choice.definition.reads}
+    for definition in own_indicators().values():
+        if read & {column_of(definition, output) for output in definition.outputs}:
+            yield definition, _values(definition, {})
 
 
 def _values(definition: Definition, entry: Mapping[str, Any]) -> dict[str, Any]:

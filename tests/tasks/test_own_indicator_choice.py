@@ -5,6 +5,7 @@ import pytest
 from polars.testing import assert_series_equal
 from pydantic import ValidationError
 
+from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import tables_of
@@ -93,3 +94,31 @@ def test_the_code_version_changes_with_its_text_and_its_parameters(project, tmp_
     versions = {version(), version(n=4)}
     (tmp_path / "indicators" / "mine.py").write_text(FLOW + "# another\n")
     assert len({*versions, version()}) == 3
+
+
+FUTURE = '''
+import polars as pl
+from mystocks_dagster.strategies import indicator
+
+@indicator(reads=["close_hfq"], outputs=["line"], lookback="n")
+def future(n: int = 1) -> dict[str, pl.Expr]:
+    """Tomorrow's mean."""
+    return {"line": pl.col("close_hfq").shift(-1).rolling_mean(n)}
+
+@indicator(reads=["close_hfq"], outputs=["share"], lookback=None)
+def of_all(n: int = 1) -> dict[str, pl.Expr]:
+    """The close by the mean of all days, also of later ones."""
+    return {"share": pl.col("close_hfq") / pl.col("close_hfq").mean()}
+'''
+
+
+@pytest.mark.parametrize("name", ["future", "of_all"])
+def test_one_that_knows_tomorrow_is_refused_before_anything_is_stored(computing, lake, project, tmp_path, name):
+    (tmp_path / "indicators" / "ahead.py").write_text(FUTURE)
+    with pytest.raises(InvalidParams) as raised:
+        calculate(computing, "MA", {"name": name, "n": 3})
+    told = str(raised.value)
+    assert told.startswith(f"The indicator {name} ({tmp_path}/indicators/ahead.py:")
+    assert "looks ahead: " in told
+    assert told.endswith(f"Test it: mystocks strategies check {name}")
+    assert not lake.exists("indicators_daily")

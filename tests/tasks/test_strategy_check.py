@@ -40,3 +40,38 @@ def test_one_that_looks_ahead_fails_with_the_first_difference(computing, stored,
 def test_without_indicators_the_task_to_run_is_named(computing, lake):
     with pytest.raises(TableMissing):
         check_strategy(CheckParams(strategies=["ma_crossover"]), computing)
+
+
+INDICATOR = '''
+import polars as pl
+from mystocks_dagster.strategies import indicator
+
+@indicator(reads=["close_hfq"], outputs=["line"], lookback=3)
+def drift() -> dict[str, pl.Expr]:
+    """Mean of the closes."""
+    return {"line": pl.col("close_hfq").rolling_mean(2)}
+'''
+READER = '''
+import polars as pl
+from mystocks_dagster.strategies import Rules, strategy
+
+@strategy(reads=["close_hfq", "drift_line"])
+def reader() -> Rules:
+    """Buy below the line."""
+    close, line = pl.col("close_hfq"), pl.col("drift_line")
+    return Rules(buy=close < line, sell=close > line)
+'''
+
+
+def test_the_indicator_in_python_that_a_strategy_reads_is_tested_too(computing, lake, stored, tmp_path, monkeypatch):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    for kind, text in (("indicators", INDICATOR), ("strategies", READER)):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "own.py").write_text(text)
+    calculate_technical_indicators(IndicatorParams(indicators=["drift"], periods=["daily"]), computing)
+    result = check_strategy(CheckParams(strategies=["reader"]), computing)
+    assert (result.status, {*result.metadata}) == ("success", {"reader", "drift"})
+
+    (tmp_path / "indicators" / "own.py").write_text(INDICATOR.replace("rolling_mean(2)", "rolling_mean(2).shift(-1)"))
+    result = check_strategy(CheckParams(strategies=["reader"]), computing)
+    assert (result.status, result.failed_items) == ("failed", ("drift",))
