@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
+from rich.segment import Segment
 from rich.text import Text
 
 from mystocks_dagster.errors import SettingsError
@@ -24,6 +25,7 @@ __all__ = [
     "end_quietly",
     "errors",
     "escape",
+    "harmless",
     "listed",
     "print_checks",
     "print_json",
@@ -50,8 +52,22 @@ _BROKEN_PIPE = 141
 _CHECK_MARK, _CHECK_NAME = 8, 17
 #: Commands that a message names, which use the lake.
 _COMMAND = re.compile(r"\bmystocks (?=(run|backfill|data|backtest|screen|chart|search|strategies|stats|history)\b)")
+#: Characters that steer a terminal, or that turn the direction of writing.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: The first of Unicode's pictures of control characters.
+_PICTURES = 0x2400
 #: A text with one style around all of it.
 _STYLED = re.compile(r"(\[[a-z ]+\])((?:(?!\[/\]).)*)\[/\]", re.DOTALL)
+
+
+def harmless(text: str) -> str:
+    """Return a text in which control characters are pictures, such as ␛, or � where there is none."""
+
+    def picture(control: re.Match[str]) -> str:
+        code = ord(control[0])
+        return chr(_PICTURES + code) if code < 0x20 else "\ufffd"
+
+    return _CONTROL.sub(picture, text)
 
 
 def translate(text: str) -> str:
@@ -113,6 +129,11 @@ class Output(Console):
         except OSError as error:
             if not self.stderr:  # where errors cannot be written, nobody can be told
                 raise unwritable(error) from None
+
+    def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+        """Return the segments of what is printed, in which data can steer no terminal: its control characters show."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=harmless(segment.text))
 
     def on_broken_pipe(self) -> None:
         """End the program as SIGPIPE would."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mystocks_dagster.cli.printing import Output, translate
+from mystocks_dagster.cli.printing import Output, harmless, translate
 
 #: Least width of a text column, in characters, and most lines of a cell.
 _NARROWEST, _MOST_LINES = 12, 3
@@ -126,18 +126,18 @@ def _is_numeric(texts: Iterable[str]) -> bool:
 def _cell(value: Any, *, spoken: bool = False) -> Text:
     match value:
         case Text():
-            return Text(translate(value.plain), value.style)
+            return Text(harmless(translate(value.plain)), value.style)
         case None:
             return Text()
         case bool():
             return Text(translate("yes" if value else "no"))
         case str() if spoken:
-            return Text(translate(value))
+            return Text(harmless(translate(value)))
         case int():
             return Text(f"{value:,}")
         case float():
             return Text(_number(value))
-    return Text(str(value))
+    return Text(harmless(str(value)))
 
 
 def _number(value: float) -> str:

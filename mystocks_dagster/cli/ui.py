@@ -15,7 +15,8 @@ def register(app: typer.Typer) -> None:
 
 def ui(
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; if it is in use, the next free one.")
+        int,
+        typer.Option(min=0, max=65535, help="Port to listen on; if it is in use, the next free one; 0 picks any free."),
     ] = 3000,
     host: Annotated[
         str, typer.Option(help="Address to listen on. Addresses other than loopback need MYSTOCKS_API_TOKEN.")

@@ -82,7 +82,7 @@ def _serve(
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> int:
     chosen = free_port(host, port)
-    if chosen != port:
+    if chosen != port and port:
         report(f"Port {port} is in use; using {chosen}.")
     report(f"Starting the web server, Dagster's daemon, and the code server that loads {settings.task_file.name} …")
     servers = commands(settings, socket_folder(home), host, chosen)
@@ -175,7 +175,7 @@ def stop_on_signals() -> Callable[[], bool]:
 
 
 def free_port(host: str, port: int) -> int:
-    """Return `port`, or the next free one.
+    """Return `port`, or the next free one; for 0 one that the system chooses.
 
     Raises:
         InstanceError: The host is not an address of this machine, or a hundred consecutive ports are in use.
@@ -189,7 +189,7 @@ def free_port(host: str, port: int) -> int:
                 if error.errno in _FOREIGN_HOST:
                     raise InstanceError(f"{host} is not an address of this machine; use 127.0.0.1.") from None
                 continue
-        return candidate
+            return int(probe.getsockname()[1])
     raise InstanceError(f"Ports {port} to {port + 99} are all in use; choose another with --port.")
 
 

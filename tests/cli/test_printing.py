@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from support.commands import Commands
 
-from mystocks_dagster.cli.printing import coloured, console, escape, print_checks
+from mystocks_dagster.cli.printing import Output, coloured, console, escape, print_checks
 from mystocks_dagster.cli.run import print_executions
 from mystocks_dagster.cli.tables import print_table
 from mystocks_dagster.history import Execution
@@ -213,3 +213,30 @@ def test_a_text_in_colour_that_ends_with_a_value_is_in_chinese(
     console.print("[green]daily_job[/] [dim]x[/]")
     console.print("[dim]more: mystocks logs daily_job[/]")
     assert capsys.readouterr().out == "/home/我的 项目 中的项目文件\ndaily_job x\n详情：mystocks logs daily_job\n"
+
+
+def test_data_cannot_steer_the_terminal(cli: Commands) -> None:
+    told = cli("data", "query", "SELECT chr(27) || '[31mred' || chr(155) || chr(8238) AS a, chr(7) AS b")
+    assert "␛[31mred\ufffd\ufffd" in told
+    assert not re.search("[\x07\x1b\x9b\u202e]", told)
+
+
+def test_a_tasks_name_cannot_steer_the_terminal(cli: Commands) -> None:
+    cli.folder.write(
+        "tasks.yaml",
+        r"""
+        tasks:
+          - {task_id: odd, task_name: "\e]0;other\a报表", task_type: manual,
+             task_module: mystocks_dagster.tasks.maintenance, task_function: cleanup_cache_data}
+        """,
+    )
+    for arguments in (("list",), ("show", "odd"), ("check",)):
+        assert "\x1b" not in cli(*arguments)
+    assert "␛]0;other" in cli("list")
+
+
+def test_what_the_program_itself_colours_stays_coloured() -> None:
+    terminal = Output(force_terminal=True, color_system="standard")
+    with terminal.capture() as printed:
+        terminal.print("[red]failed[/]", end="")
+    assert printed.get() == "\x1b[31mfailed\x1b[0m"
