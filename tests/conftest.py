@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 from support.commands import Commands, commands_in
+from support.keep_bytecode import keep_bytecode
 from support.postgres import postgres_server
 from support.project import ROOT, Folder, empty_home, make_folder
 from support.quick_mode import QuickMode
@@ -43,6 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take Ctrl-C, which a shell that runs tests in the background has ignored: tests send it, and so do commands."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        keep_bytecode()
     if config.getoption("quick"):
         config.pluginmanager.register(QuickMode())
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import pytest
 from support.commands import Commands
+from support.forked_commands import can_run, run_forked
 from support.project import ROOT, Folder
 
 from mystocks_dagster.cli import completion
@@ -140,3 +141,14 @@ def test_every_command_prints_json_for_programs() -> None:
         words for words, command in commands() if not any("--json" in parameter.opts for parameter in command.params)
     }
     assert without == WITHOUT_JSON.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ["list", "--version", "run nothing", "nonsense", "history --json", "--help"])
+def test_a_command_that_the_tests_fork_prints_and_ends_as_one_in_a_new_interpreter(shipped: Folder, line: str) -> None:
+    env, words = shipped.environment, line.split()
+    assert can_run(env, shipped.env, shipped.root)
+    command = [sys.executable, "-m", "mystocks_dagster.cli.main", *words]
+    new = subprocess.run(command, cwd=shipped.root, env=env, capture_output=True, text=True, check=False)
+    forked = run_forked(words, shipped.root, env, 120)
+    assert (forked.returncode, forked.stdout, forked.stderr) == (new.returncode, new.stdout, new.stderr)

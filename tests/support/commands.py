@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.project import Folder
+from support.run_forks import share_fork_server
 
 from mystocks_dagster.cli.main import main
 
@@ -48,4 +49,5 @@ def commands_in(folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
     monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
     monkeypatch.setenv("COLUMNS", "300")
+    share_fork_server(monkeypatch)
     return Commands(folder, monkeypatch, capsys)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dagster import DagsterInstance
+from support.forked_commands import can_run, run_forked
 from support.load import slowdown
 
 ROOT = Path(__file__).parent.parent.parent
@@ -47,16 +48,7 @@ class Folder:
 
     def mystocks(self, *arguments: str, code: int | None = 0, cwd: Path | None = None, timeout: float = 120) -> str:
         """Run the command and return what it printed; check the exit code unless `code` is None."""
-        command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments]
-        done = subprocess.run(
-            command,
-            cwd=cwd or self.root,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        done = self._run(arguments, cwd or self.root, timeout)
         if code is not None:
             assert done.returncode == code, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, done.stderr
@@ -64,13 +56,18 @@ class Folder:
 
     def json(self, *arguments: str, code: int | None = 0) -> Any:
         """Run the command with --json and return what it printed."""
-        command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments, "--json"]
-        done = subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=120, check=False
-        )
+        done = self._run((*arguments, "--json"), self.root, 120)
         if code is not None:
             assert done.returncode == code, done.stdout + done.stderr
         return json.loads(done.stdout)
+
+    def _run(self, arguments: tuple[str, ...], cwd: Path, timeout: float) -> subprocess.CompletedProcess[str]:
+        """Run the command in a process of its own: a fork where that makes no difference, else a new interpreter."""
+        env = self.environment
+        if can_run(env, self.env, self.root):
+            return run_forked(arguments, cwd, env, timeout)
+        command = [sys.executable, "-m", "mystocks_dagster.cli.main", *arguments]
+        return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def make_folder(root: Path) -> Folder:
