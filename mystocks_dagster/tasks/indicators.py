@@ -16,6 +16,7 @@ from mystocks_dagster.lake.identity import identity_inputs
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.watermarks import Version, versions
 from mystocks_dagster.market import adjust, indicators, periods
+from mystocks_dagster.market.catalogue.calculation import LOOKS_AHEAD
 from mystocks_dagster.market.indicators import INDICATORS
 from mystocks_dagster.market.periods import PERIODS, Period
 from mystocks_dagster.market.tables import TABLES
@@ -63,7 +64,9 @@ def _tables(params: Mapping[str, Any]) -> Tables:
         chosen = IndicatorParams.model_validate(params).indicators
     except ValidationError:  # the file's own check reports it
         return _TABLES
-    return replace(_TABLES, definitions=tuple(f"{item.label} {item.version}" for item in chosen_calculations(chosen)))
+    calculations = chosen_calculations(chosen)
+    columns = {name: about.startswith(LOOKS_AHEAD) for item in calculations for name, about in item.about.items()}
+    return replace(_TABLES, definitions=tuple(f"{item.label} {item.version}" for item in calculations), columns=columns)
 
 
 @declares(

@@ -127,6 +127,7 @@ class Tables:
 
     Attributes:
         definitions: What the task's params let it compute, such as strategies with their parameters, as text.
+        columns: The columns of indicators that it calculates, and whether their values depend on later days.
     """
 
     writes: tuple[str, ...] = ()
@@ -136,6 +137,7 @@ class Tables:
     formulas: tuple[ModuleType | str, ...] = ()
     by_params: "Callable[[Mapping[str, Any]], Tables] | None" = None
     definitions: tuple[str, ...] = ()
+    columns: Mapping[str, bool] = field(default_factory=dict, hash=False)
 
     @property
     def code_version(self) -> str | None:
