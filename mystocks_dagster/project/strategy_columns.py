@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mystocks_dagster.errors import MyStocksError
-from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.excerpts import near, suggest
 from mystocks_dagster.strategies.columns import ADJUSTED, BARS, LIMITS, STATEMENTS, VALUATION, indicator_columns
 from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.registry import strategies
@@ -25,7 +25,8 @@ def column_problems(file: Path) -> tuple[list[Problem], list[Problem]]:
             if name not in columns:
                 known = [*BARS, "close_hfq", *ADJUSTED, *LIMITS, *VALUATION, *STATEMENTS, *columns]
                 message = f"warning: {definition.name} reads {name!r}, which no task of {file.name} calculates"
-                warnings.append(_problem(definition, message, suggest(name, known)))
+                remedy = suggest(name, near(name, known)) or "Add it to the indicators of a task."
+                warnings.append(_problem(definition, message, remedy))
             elif columns[name]:
                 message = f"{definition.name}: it reads {name!r}, whose value on a day depends on later days"
                 problems.append(_problem(definition, message, "A strategy knows no later day; read another column."))

@@ -41,10 +41,16 @@ def test_a_column_that_looks_ahead_is_a_problem_of_the_strategy(project: Command
     assert problem["hint"] == "A strategy knows no later day; read another column."
 
 
-@pytest.mark.parametrize(("column", "near"), [("close_hqf", "close_hfq"), ("ma8", "ma7"), ("zz_d", "zz_b")])
-def test_a_column_that_no_task_calculates_is_a_warning_with_a_near_name(
-    project: Commands, column: str, near: str
-) -> None:
+@pytest.mark.parametrize(
+    ("column", "near"),
+    [
+        ("close_hqf", "close_hfq"),
+        ("ma8", "ma7"),
+        ("zz_d", "zz_b"),
+        ("flow_line", "Add it to the indicators of a task."),
+    ],
+)
+def test_a_column_that_no_task_calculates_is_a_warning_with_a_remedy(project: Commands, column: str, near: str) -> None:
     project.folder.write("strategies/mine.py", STRATEGY.replace("COLUMN", column))
     told = " ".join(project("check").split())
     assert f"warning: mine reads '{column}', which no task of tasks.yaml calculates" in told
