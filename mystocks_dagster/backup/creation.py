@@ -64,6 +64,7 @@ def create(
             history=history,
             left_out=tuple(left_out),
             files=tuple(folder.files),
+            demo=settings.demo,
         )
         _finish(target, done)
         return done

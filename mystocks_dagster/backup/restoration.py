@@ -15,7 +15,7 @@ from mystocks_dagster.errors import BackupDamaged, BackupError
 from mystocks_dagster.instance import RELATIVE_HOME, config_of
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.lake.table_files import TableFiles
-from mystocks_dagster.settings import LAKE, Settings
+from mystocks_dagster.settings import DEMO_LAKE, LAKE, Settings
 from mystocks_dagster.taskfile import atomic_files
 
 Progress = Callable[[str], None]
@@ -74,14 +74,15 @@ def look(settings: Settings, source: Path, *, without: Collection[Part] = ()) ->
         without: Parts that are not wanted.
 
     Raises:
-        BackupError: There is no complete backup in the folder, or its history is for another storage.
+        BackupError: There is no complete backup in the folder, its history is for another storage, or its lake is not
+            for the demo's place, which is asked for.
     """
     manifest = read_manifest(source)
     places = Places(
         project=settings.root,
         tasks=settings.task_file.parent,
         instance=settings.dagster_home,
-        lake=settings.lake if manifest.lake and "lake" not in without else None,
+        lake=_place_of_lake(source, manifest, settings) if manifest.lake and "lake" not in without else None,
         postgres=_database(source, manifest, settings)
         if manifest.storage == "postgres" and "history" not in without
         else None,
@@ -89,6 +90,18 @@ def look(settings: Settings, source: Path, *, without: Collection[Part] = ()) ->
     return Look(
         source=source, manifest=manifest, places=places, obstacles=tuple(_obstacles(manifest, places, settings.root))
     )
+
+
+def _place_of_lake(source: Path, manifest: Manifest, settings: Settings) -> str:
+    """Return where the lake goes; simulated tables in the place of the real ones would be in their way for ever."""
+    if manifest.demo:
+        return str(settings.root / DEMO_LAKE)
+    if manifest.demo is False and settings.demo:
+        raise BackupError(
+            f"The backup {source} holds the real lake, not the demo's. Restore it without --demo: "
+            f"mystocks restore {source}"
+        )
+    return settings.lake
 
 
 def verify(source: Path, manifest: Manifest) -> None:

@@ -126,14 +126,13 @@ def backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     folder.write("tasks.yaml", "tasks: []\n")
     folder.write("datasets/mine.yaml", "table: mine\n")
     small_lake(folder.root / "data")
-    commands_in(folder, monkeypatch, capsys)("backup", str(tmp_path / "backup"))
+    with monkeypatch.context() as patch:
+        commands_in(folder, patch, capsys)("backup", str(tmp_path / "backup"))
     return tmp_path / "backup"
 
 
 @pytest.fixture
-def empty(
-    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Commands:
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
     """Commands in an empty folder."""
     root = tmp_path / "second"
     root.mkdir()
@@ -379,3 +378,38 @@ def test_parts_that_are_not_wanted_stay_away(backup: Path, empty: Commands) -> N
     assert (empty.folder.root / "tasks.yaml").exists()
     assert not (empty.folder.root / "data").exists()
     assert not (empty.folder.root / ".dagster" / "history").exists()
+
+
+@pytest.fixture
+def of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A backup of a small project with the lake of its demo."""
+    folder = make_folder(tmp_path / "first")
+    folder.write("tasks.yaml", "tasks: []\n")
+    small_lake(folder.root / "demo" / "lake")
+    with monkeypatch.context() as patch:
+        for variable in ("MYSTOCKS_LAKE", "MYSTOCKS_SOURCE"):
+            patch.setenv(variable, "")  # so that what --demo sets is gone afterwards
+        commands_in(folder, patch, capsys)("--demo", "backup", str(tmp_path / "backup"))
+    return tmp_path / "backup"
+
+
+@pytest.mark.parametrize("options", [[], ["--demo"]])
+@pytest.mark.parametrize("named", [True, False])
+def test_the_demo_comes_back_as_the_demo_and_not_as_the_real_lake(
+    of_the_demo: Path, empty: Commands, tmp_path: Path, options: list[str], named: bool
+) -> None:
+    there = tmp_path / "third" if named else empty.folder.root
+    empty(*options, "restore", str(of_the_demo), *([str(there)] if named else []))
+    assert Lake(str(there / "demo" / "lake")).read("daily_bars").height == 6
+    assert not (there / "data").exists()
+
+
+def test_the_real_lake_is_not_restored_as_the_demo(backup: Path, empty: Commands) -> None:
+    assert "without --demo" in empty("--demo", "restore", str(backup), code=1)
+    assert not any(empty.folder.root.iterdir())
+
+
+def test_a_backup_that_does_not_say_whose_lake_it_is_is_restored_as_before(backup: Path, empty: Commands) -> None:
+    rewrite(backup, lambda content: content.pop("demo"))
+    empty("restore", str(backup))
+    assert Lake(str(empty.folder.root / "data")).read("daily_bars").height == 6
