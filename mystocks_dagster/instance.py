@@ -19,6 +19,7 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.taskfile import atomic_files
+from mystocks_dagster.version_stamp import refuse_newer
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -80,7 +81,9 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
 
     Raises:
         InstanceError: Its storage cannot be opened; the message contains Dagster's reason.
+        SettingsError: A newer version has brought the project along.
     """
+    refuse_newer(settings)
     home = prepare_home(settings)
     storage_config.check(_config_in(home))
     import dagster as dg
