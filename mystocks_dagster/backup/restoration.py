@@ -15,12 +15,10 @@ from mystocks_dagster.errors import BackupDamaged, BackupError
 from mystocks_dagster.instance import RELATIVE_HOME, config_of
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.lake.table_files import TableFiles
-from mystocks_dagster.settings import DEMO_LAKE, LAKE, Settings
+from mystocks_dagster.settings import DEMO_LAKE, LAKE, RESTORING, Settings
 from mystocks_dagster.taskfile import atomic_files
 
 Progress = Callable[[str], None]
-#: In the project's folder while a restore is under way: what is there came from that backup.
-MARK = ".restoring.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +117,7 @@ def verify(source: Path, manifest: Manifest) -> None:
             raise _damaged(source, file, "its digest differs from the one that was noted when it was made")
 
 
-def restore(found: Look, *, without: Collection[Part] = (), progress: Progress = lambda _: None) -> None:
+def restore(found: Look, command: str, *, without: Collection[Part] = (), progress: Progress = lambda _: None) -> None:
     """Write all of a backup into its places; the task file comes last.
 
     Each file is read, compared with its digest and only then put in its place. An interrupted restore is continued by
@@ -127,6 +125,7 @@ def restore(found: Look, *, without: Collection[Part] = (), progress: Progress =
 
     Args:
         found: What `look` found.
+        command: What a person repeats after an interruption.
         without: Parts that are not wanted.
         progress: Called with each part.
 
@@ -138,9 +137,10 @@ def restore(found: Look, *, without: Collection[Part] = (), progress: Progress =
     source, manifest, places = found.source, found.manifest, found.places
     if found.obstacles:
         raise BackupError(f"{'; '.join(found.obstacles)}. Nothing was changed: restore into an empty place.")
-    mark = places.project / MARK
+    mark = places.project / RESTORING
+    content = {"backup": manifest.identity, "command": command}
     try:
-        atomic_files.replace(mark, json.dumps({"backup": manifest.identity}).encode(), 0o600)
+        atomic_files.replace(mark, json.dumps(content, ensure_ascii=False).encode(), 0o600)
         files = [*manifest.below("project"), *manifest.below("tasks")]
         # Without its task file no command takes the folder for a project.
         last = [file for file in files if file.path == manifest.task_file]
@@ -196,7 +196,7 @@ def _links(manifest: Manifest, places: Places) -> Iterator[Path]:
 
 def _continues(root: Path, manifest: Manifest) -> bool:
     try:
-        mark = json.loads((root / MARK).read_text(encoding="utf-8"))
+        mark = json.loads((root / RESTORING).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(mark, dict) and mark.get("backup") == manifest.identity

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -190,28 +192,76 @@ def test_nothing_that_is_there_is_overwritten(backup: Path, empty: Commands, the
     assert [found for found in empty.folder.root.rglob("*") if found.is_file()] == [path]
 
 
-def test_an_interrupted_restore_goes_on_where_it_was(
-    backup: Path, empty: Commands, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The disk is full in the middle of the lake.
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Any]:
+    """Let the disk be full after so many files, during a block."""
     from mystocks_dagster.backup import restoration
 
-    copied, calls = restoration.copied, []
+    @contextmanager
+    def after(files: int) -> Iterator[None]:
+        copied, calls = restoration.copied, []
 
-    def full(*arguments: Any) -> tuple[int, str]:
-        calls.append(1)
-        if len(calls) > 8:
-            raise OSError(28, "No space left on device", str(backup))
-        return copied(*arguments)
+        def full(*arguments: Any) -> tuple[int, str]:
+            calls.append(1)
+            if len(calls) > files:
+                raise OSError(28, "No space left on device", "backup")
+            return copied(*arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(restoration, "copied", full)
+        with monkeypatch.context() as patch:
+            patch.setattr(restoration, "copied", full)
+            yield
+
+    return after
+
+
+def test_an_interrupted_restore_goes_on_where_it_was(
+    backup: Path, empty: Commands, full_disk: Callable[[int], Any]
+) -> None:
+    with full_disk(8):  # in the middle of the lake
         assert "full" in empty("restore", str(backup), code=1)
     assert not (empty.folder.root / "tasks.yaml").exists()
     empty("restore", str(backup))
     assert tables(empty.folder.root)["daily_bars"].height == 6
     assert (empty.folder.root / "tasks.yaml").exists()
     assert not (empty.folder.root / ".restoring.json").exists()
+
+
+@pytest.mark.parametrize("files", [0, 1, 8])
+@pytest.mark.parametrize("options", [[], ["--no-history"]])
+def test_a_folder_with_half_a_restore_tells_me_the_command_to_repeat(
+    backup: Path, empty: Commands, full_disk: Callable[[int], Any], tmp_path: Path, files: int, options: list[str]
+) -> None:
+    half = tmp_path / "a half"
+    with full_disk(files):
+        empty("restore", str(backup), str(half), *options, code=1)
+    there = commands_in(Folder(half), empty.monkeypatch, empty.capsys)
+    empty.monkeypatch.delenv("MYSTOCKS_ROOT")
+    again = shlex.join(["mystocks", "restore", str(backup), str(half), *options])
+    told = f"A restore into this folder is unfinished; repeat: {again}\n"
+    for command in (
+        ["check"],
+        ["list"],
+        ["data", "tables"],
+        ["run", "all"],
+        ["doctor"],
+        ["backup", str(tmp_path / "other")],
+        ["ui"],
+        [],
+    ):
+        assert there(*command, code=1) == f"Error: {told}"
+    there(*shlex.split(again)[1:])
+    assert "unfinished" not in there("data", "tables")
+    assert tables(half)["daily_bars"].height == 6
+
+
+def test_half_a_restore_into_the_folder_itself_is_repeated_in_it(
+    backup: Path, empty: Commands, full_disk: Callable[[int], Any]
+) -> None:
+    with full_disk(2):
+        empty("restore", str(backup), code=1)
+    assert empty("check", code=1).endswith(f"repeat: mystocks restore {backup}\n")
+    (empty.folder.root / ".restoring.json").write_text("{", encoding="utf-8")
+    assert "with the same backup" in empty("check", code=1)
 
 
 def test_a_folder_without_a_backup_says_what_to_name(backup: Path, empty: Commands, tmp_path: Path) -> None:
