@@ -22,7 +22,7 @@ from mystocks_dagster.settings import (
 )
 
 #: Folders that a program makes again.
-_MADE_AGAIN = {".git", ".venv", "venv", "node_modules", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"}
+MADE_AGAIN = {".git", ".venv", "venv", "node_modules", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"}
 #: What belongs to the machine or to running processes.
 _OF_MACHINE = {ADDRESS_FILE, "reserve", SERVICE_ENVIRONMENT}
 _ENDINGS = (".lock", ".tmp", "-wal", "-shm", "-journal")
@@ -110,7 +110,7 @@ def _walk(folder: Path, base: Path, first: str, others: set[Path], left_out: lis
             path = Path(here, name)
             if reason := _reason(path, others):
                 folders.remove(name)
-                if name not in _MADE_AGAIN and path.resolve() not in others:
+                if name not in MADE_AGAIN and path.resolve() not in others:
                     left_out.append(f"{path}: {reason}")
         for name in sorted(names):
             path = Path(here, name)
@@ -127,7 +127,7 @@ def _walk(folder: Path, base: Path, first: str, others: set[Path], left_out: lis
 
 def _reason(folder: Path, others: set[Path]) -> str:
     """Return why a folder of the project is not copied; empty if it is."""
-    if folder.name in _MADE_AGAIN or folder.resolve() in others:
+    if folder.name in MADE_AGAIN or folder.resolve() in others:
         return "it is copied otherwise, or made again"
     if folder.is_symlink():
         return "it is a link to a folder elsewhere"

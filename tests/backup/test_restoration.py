@@ -183,6 +183,9 @@ def test_an_altered_list_of_the_files_is_refused(backup: Path, empty: Commands) 
         ("datasets/mine.yaml", "mine.yaml is there already"),
         (".dagster/history.db", "not empty"),
         ("data/stocks/_delta_log/00000000000000000000.json", "has the table stocks"),
+        ("data/notes.txt", "data is not empty"),
+        ("notes.txt", "notes.txt is there already"),
+        ("notes/deep/notes.txt", "notes.txt is there already"),
     ],
 )
 def test_nothing_that_is_there_is_overwritten(backup: Path, empty: Commands, there: str, named: str) -> None:
@@ -463,3 +466,33 @@ def test_a_backup_that_does_not_say_whose_lake_it_is_is_restored_as_before(backu
     rewrite(backup, lambda content: content.pop("demo"))
     empty("restore", str(backup))
     assert Lake(str(empty.folder.root / "data")).read("daily_bars").height == 6
+
+
+def test_a_new_place_may_have_a_virtual_environment_and_the_backup_in_it(
+    backup: Path, empty: Commands, tmp_path: Path
+) -> None:
+    root = empty.folder.root
+    shutil.copytree(backup, root / "from" / "backup")
+    for name in (".venv/bin/python", "lost+found/x", "..restoring.json.abc.tmp"):
+        empty.folder.write(name, "")
+    (root / "data").mkdir()
+    (root / "datasets").mkdir()
+    empty("restore", "from/backup")
+    assert tables(root)["daily_bars"].height == 6
+
+
+def test_my_own_file_in_the_named_folder_stops_a_restore_that_is_new_and_not_one_that_goes_on(
+    backup: Path, empty: Commands, full_disk: Callable[[int], Any], tmp_path: Path
+) -> None:
+    there = tmp_path / "third"
+    there.mkdir()
+    (there / "notes.txt").write_text("mine", encoding="utf-8")
+    told = empty("restore", str(backup), str(there), code=1)
+    assert f"{there / 'notes.txt'} is there already. Nothing was changed" in told
+    assert [path.name for path in there.iterdir()] == ["notes.txt"]
+    (there / "notes.txt").unlink()
+    with full_disk(1):
+        empty("restore", str(backup), str(there), code=1)
+    (there / "notes.txt").write_text("mine", encoding="utf-8")
+    empty("restore", str(backup), str(there))
+    assert tables(there)["daily_bars"].height == 6
