@@ -17,6 +17,7 @@ from mystocks_dagster.settings import (
     DEMO_LAKE,
     FORMULAS,
     INDICATORS,
+    LAKE,
     STRATEGIES,
     Settings,
 )
@@ -44,7 +45,10 @@ def project_files(settings: Settings, left_out: list[str]) -> Iterator[OwnFile]:
         settings: The project's settings.
         left_out: Gets a line for what is there and is not copied.
     """
-    lakes = [path for name in (settings.lake, str(settings.root / DEMO_LAKE)) if (path := local_path(name))]
+    names = [settings.lake, str(settings.root / DEMO_LAKE)]
+    if settings.demo:  # else a folder of that name is no lake of this project
+        names.append(str(settings.root / LAKE))
+    lakes = [path for name in names if (path := local_path(name))]
     others = {Path(os.path.realpath(path)) for path in [*lakes, settings.dagster_home]}
     yield from _walk(settings.root, settings.root, "project", others, left_out)
     folder = settings.task_file.parent
