@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mystocks_dagster import dagster_tables, disk_errors
+from mystocks_dagster import dagster_tables, disk_errors, storage_config
 from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.errors import InstanceError, SettingsError
 from mystocks_dagster.migration_scripts import read_once
@@ -19,6 +19,7 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.taskfile import atomic_files
+from mystocks_dagster.version_stamp import refuse_newer
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -80,14 +81,19 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
 
     Raises:
         InstanceError: Its storage cannot be opened; the message contains Dagster's reason.
+        SettingsError: A newer version has brought the project along.
     """
+    refuse_newer(settings)
+    home = prepare_home(settings)
+    storage_config.check(_config_in(home))
     import dagster as dg
 
-    home = prepare_home(settings)
     read_once()
     try:
         with _locked(home):
             return dg.DagsterInstance.get()
+    except InstanceError:  # the database does not answer, and the message says what to check
+        raise
     except Exception as error:  # Dagster raises whatever its storage raises
         if known := disk_errors.explain(error, settings.dagster_home):
             raise known from error
@@ -120,14 +126,18 @@ def open_tables(settings: Settings) -> DagsterTables:
         InstanceError: Its storage cannot be opened.
     """
     config = instance_config(settings)
+    storage_config.check(config)
     return dagster_tables.light_tables(config) or dagster_tables.InstanceTables(open_instance(settings))
 
 
 def instance_config(settings: Settings) -> Any:
     """Return the content of the instance's dagster.yaml, with absolute paths; None where Dagster reports an error."""
-    path = prepare_home(settings) / "dagster.yaml"
+    return _config_in(prepare_home(settings))
+
+
+def _config_in(home: Path) -> Any:
     try:
-        return config_of(path.read_text(encoding="utf-8"))
+        return config_of((home / "dagster.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 

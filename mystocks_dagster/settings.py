@@ -17,8 +17,10 @@ from mystocks_dagster.source_choice import source_choices, source_names, split_s
 
 #: A language of texts and comments.
 Language = Literal["en", "zh"]
+#: In a project's folder while a restore into it is under way or was interrupted: which backup, and the command.
+RESTORING = ".restoring.json"
 #: Files that mark a project's root folder.
-ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml")
+ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml", RESTORING)
 #: Set by the run launcher for a run's process, which builds only its own job.
 ONLY_JOB = "MYSTOCKS_ONLY_JOB"
 _LANGUAGE = "MYSTOCKS_LANG"
@@ -117,13 +119,19 @@ class Settings:
         return replace(self, lake=lake or self.lake, source=source or self.source)
 
     @classmethod
-    def from_env(cls, start: Path | None = None) -> "Settings":
+    def from_env(cls, start: Path | None = None, *, restoring: bool = False) -> "Settings":
         """Read the environment; relative paths are relative to the project's root.
 
+        Args:
+            start: The folder at or below the root; None for the one in which the process runs.
+            restoring: Whether the folder may hold an unfinished restore.
+
         Raises:
-            SettingsError: A variable has an invalid value.
+            SettingsError: A variable has an invalid value, or a restore into the folder is unfinished.
         """
         root = find_root(start or Path.cwd())
+        if not restoring and (root / RESTORING).exists():
+            raise SettingsError(_unfinished(root / RESTORING))
         home = os.environ.get("DAGSTER_HOME")
         return cls(
             root=root,
@@ -242,6 +250,19 @@ def find_root(start: Path) -> Path:
         if any((folder / mark).is_file() for mark in ROOT_MARKS):
             return folder
     return start
+
+
+def _unfinished(mark: Path) -> str:
+    """Return what to do about an unfinished restore; without that, what is missing yet would look damaged."""
+    import json
+
+    try:
+        content = json.loads(mark.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = None
+    if isinstance(content, dict) and (command := content.get("command")):
+        return f"A restore into this folder is unfinished; repeat: {command}"
+    return f"A restore into {mark.parent} is unfinished; repeat `mystocks restore` with the same backup."
 
 
 def _source() -> str | None:

@@ -14,6 +14,7 @@ from mystocks_dagster.instance import address_note, prepare_home
 from mystocks_dagster.project.servers import stop_on_signals
 from mystocks_dagster.project.users import check_door
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.version_stamp import refuse_newer
 
 #: File in the instance's folder with the address of the running server.
 ADDRESS_FILE = "api.json"
@@ -33,10 +34,11 @@ def serve(settings: Settings, host: str, port: int, report: Callable[[str], None
         report: Receives the lines for the terminal.
 
     Raises:
-        SettingsError: The port is taken, the host is not an address of this machine, or other machines could reach it
-            without a token.
+        SettingsError: The port is taken, the host is not an address of this machine, other machines could reach it
+            without a token, or a newer version has brought the project along.
     """
     check_host(settings, host)
+    refuse_newer(settings)
     home = prepare_home(settings)
     check_door(settings)
     listener = bind(host, port)

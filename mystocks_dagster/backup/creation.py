@@ -64,6 +64,7 @@ def create(
             history=history,
             left_out=tuple(left_out),
             files=tuple(folder.files),
+            demo=settings.demo,
         )
         _finish(target, done)
         return done
@@ -108,6 +109,8 @@ def _instance(
 ) -> tuple[str, tuple[TableEntry, ...]]:
     """Copy the instance's folder and the database; return the kind of storage and the tables of Postgres."""
     config = instance_config(settings)
+    if history:
+        storage_config.check(config)
     url, base = storage_config.postgres_url(config), storage_config.sqlite_folder(config)
     if history and not url and not (base and base.resolve().is_relative_to(settings.dagster_home.resolve())):
         raise BackupError(

@@ -69,6 +69,7 @@ class Manifest:
         history: The tables of the Postgres database, in the order in which they are filled; empty for SQLite.
         left_out: What was there and is not in the backup, with the reason.
         files: All files.
+        demo: Whether the lake is the demo's; None in a backup of a version that did not note it.
     """
 
     made: str
@@ -82,6 +83,7 @@ class Manifest:
     history: tuple[TableEntry, ...]
     left_out: tuple[str, ...]
     files: tuple[FileEntry, ...]
+    demo: bool | None = None
 
     @property
     def bytes(self) -> int:

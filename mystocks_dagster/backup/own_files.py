@@ -17,12 +17,13 @@ from mystocks_dagster.settings import (
     DEMO_LAKE,
     FORMULAS,
     INDICATORS,
+    LAKE,
     STRATEGIES,
     Settings,
 )
 
 #: Folders that a program makes again.
-_MADE_AGAIN = {".git", ".venv", "venv", "node_modules", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"}
+MADE_AGAIN = {".git", ".venv", "venv", "node_modules", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache"}
 #: What belongs to the machine or to running processes.
 _OF_MACHINE = {ADDRESS_FILE, "reserve", SERVICE_ENVIRONMENT}
 _ENDINGS = (".lock", ".tmp", "-wal", "-shm", "-journal")
@@ -44,7 +45,10 @@ def project_files(settings: Settings, left_out: list[str]) -> Iterator[OwnFile]:
         settings: The project's settings.
         left_out: Gets a line for what is there and is not copied.
     """
-    lakes = [path for name in (settings.lake, str(settings.root / DEMO_LAKE)) if (path := local_path(name))]
+    names = [settings.lake, str(settings.root / DEMO_LAKE)]
+    if settings.demo:  # else a folder of that name is no lake of this project
+        names.append(str(settings.root / LAKE))
+    lakes = [path for name in names if (path := local_path(name))]
     others = {Path(os.path.realpath(path)) for path in [*lakes, settings.dagster_home]}
     yield from _walk(settings.root, settings.root, "project", others, left_out)
     folder = settings.task_file.parent
@@ -110,7 +114,7 @@ def _walk(folder: Path, base: Path, first: str, others: set[Path], left_out: lis
             path = Path(here, name)
             if reason := _reason(path, others):
                 folders.remove(name)
-                if name not in _MADE_AGAIN and path.resolve() not in others:
+                if name not in MADE_AGAIN and path.resolve() not in others:
                     left_out.append(f"{path}: {reason}")
         for name in sorted(names):
             path = Path(here, name)
@@ -127,7 +131,7 @@ def _walk(folder: Path, base: Path, first: str, others: set[Path], left_out: lis
 
 def _reason(folder: Path, others: set[Path]) -> str:
     """Return why a folder of the project is not copied; empty if it is."""
-    if folder.name in _MADE_AGAIN or folder.resolve() in others:
+    if folder.name in MADE_AGAIN or folder.resolve() in others:
         return "it is copied otherwise, or made again"
     if folder.is_symlink():
         return "it is a link to a folder elsewhere"

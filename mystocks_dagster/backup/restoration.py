@@ -10,17 +10,18 @@ from mystocks_dagster import disk_errors, storage_config
 from mystocks_dagster.backup import postgres
 from mystocks_dagster.backup.copying import appearing, copied, digest_of
 from mystocks_dagster.backup.manifest import FileEntry, Manifest, Part, read_manifest
+from mystocks_dagster.backup.own_files import MADE_AGAIN
 from mystocks_dagster.backup.paths import link_on_the_way
 from mystocks_dagster.errors import BackupDamaged, BackupError
 from mystocks_dagster.instance import RELATIVE_HOME, config_of
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.lake.table_files import TableFiles
-from mystocks_dagster.settings import LAKE, Settings
+from mystocks_dagster.settings import DEMO_LAKE, LAKE, RESTORING, Settings
 from mystocks_dagster.taskfile import atomic_files
 
 Progress = Callable[[str], None]
-#: In the project's folder while a restore is under way: what is there came from that backup.
-MARK = ".restoring.json"
+#: Folders in a new place that a program or the disk has made.
+_NOT_IN_THE_WAY = {*MADE_AGAIN, "lost+found"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,21 +75,32 @@ def look(settings: Settings, source: Path, *, without: Collection[Part] = ()) ->
         without: Parts that are not wanted.
 
     Raises:
-        BackupError: There is no complete backup in the folder, or its history is for another storage.
+        BackupError: There is no complete backup in the folder, its history is for another storage, or its lake is not
+            for the demo's place, which is asked for.
     """
     manifest = read_manifest(source)
     places = Places(
         project=settings.root,
         tasks=settings.task_file.parent,
         instance=settings.dagster_home,
-        lake=settings.lake if manifest.lake and "lake" not in without else None,
+        lake=_place_of_lake(source, manifest, settings) if manifest.lake and "lake" not in without else None,
         postgres=_database(source, manifest, settings)
         if manifest.storage == "postgres" and "history" not in without
         else None,
     )
-    return Look(
-        source=source, manifest=manifest, places=places, obstacles=tuple(_obstacles(manifest, places, settings.root))
-    )
+    return Look(source=source, manifest=manifest, places=places, obstacles=tuple(_obstacles(source, manifest, places)))
+
+
+def _place_of_lake(source: Path, manifest: Manifest, settings: Settings) -> str:
+    """Return where the lake goes; simulated tables in the place of the real ones would be in their way for ever."""
+    if manifest.demo:
+        return str(settings.root / DEMO_LAKE)
+    if manifest.demo is False and settings.demo:
+        raise BackupError(
+            f"The backup {source} holds the real lake, not the demo's. Restore it without --demo: "
+            f"mystocks restore {source}"
+        )
+    return settings.lake
 
 
 def verify(source: Path, manifest: Manifest) -> None:
@@ -106,7 +118,7 @@ def verify(source: Path, manifest: Manifest) -> None:
             raise _damaged(source, file, "its digest differs from the one that was noted when it was made")
 
 
-def restore(found: Look, *, without: Collection[Part] = (), progress: Progress = lambda _: None) -> None:
+def restore(found: Look, command: str, *, without: Collection[Part] = (), progress: Progress = lambda _: None) -> None:
     """Write all of a backup into its places; the task file comes last.
 
     Each file is read, compared with its digest and only then put in its place. An interrupted restore is continued by
@@ -114,6 +126,7 @@ def restore(found: Look, *, without: Collection[Part] = (), progress: Progress =
 
     Args:
         found: What `look` found.
+        command: What a person repeats after an interruption.
         without: Parts that are not wanted.
         progress: Called with each part.
 
@@ -125,9 +138,10 @@ def restore(found: Look, *, without: Collection[Part] = (), progress: Progress =
     source, manifest, places = found.source, found.manifest, found.places
     if found.obstacles:
         raise BackupError(f"{'; '.join(found.obstacles)}. Nothing was changed: restore into an empty place.")
-    mark = places.project / MARK
+    mark = places.project / RESTORING
+    content = {"backup": manifest.identity, "command": command}
     try:
-        atomic_files.replace(mark, json.dumps({"backup": manifest.identity}).encode(), 0o600)
+        atomic_files.replace(mark, json.dumps(content, ensure_ascii=False).encode(), 0o600)
         files = [*manifest.below("project"), *manifest.below("tasks")]
         # Without its task file no command takes the folder for a project.
         last = [file for file in files if file.path == manifest.task_file]
@@ -153,21 +167,43 @@ def _wanted(file: FileEntry, without: Collection[Part]) -> bool:
     return "history" not in without or not name.startswith(("history", "schedules/", "storage/"))
 
 
-def _obstacles(manifest: Manifest, places: Places, root: Path) -> Iterator[str]:
+def _obstacles(source: Path, manifest: Manifest, places: Places) -> Iterator[str]:
     if link := next(_links(manifest, places), None):
         yield f"{link} is a link, and a restore writes through none"
-    if _continues(root, manifest):
+    if _continues(places.project, manifest):
         return
     files = (*manifest.below("project"), *manifest.below("tasks"))
     if there := [str(path) for file in files if (path := places.path(file)).exists()]:
         more = f" and {len(there) - 1} more files" if there[1:] else ""
         yield f"{there[0]}{more} are there already" if more else f"{there[0]} is there already"
+    elif there := _first_file(places.project, _apart(source, places)):
+        yield f"{there} is there already"
     if places.instance.is_dir() and any(places.instance.iterdir()):
         yield f"{places.instance} is not empty"
     if places.lake and (tables := TableFiles(places.lake).tables()):
         yield f"the lake {places.lake} has the table {tables[0]}"
+    elif places.lake and (folder := local_path(places.lake)) and _first_file(Path(folder), set()):
+        yield f"{places.lake} is not empty"
     if places.postgres and (counts := postgres.row_counts(places.postgres)):
         yield f"the database of MYSTOCKS_POSTGRES_URL has the table {next(iter(counts))}; name an empty one"
+
+
+def _apart(source: Path, places: Places) -> set[Path]:
+    """Return the folders in that of the project that are looked at by themselves, and the backup."""
+    lake = local_path(places.lake) if places.lake else None
+    return {path.resolve() for path in (source, places.instance, *([Path(lake)] if lake else []))}
+
+
+def _first_file(folder: Path, apart: Collection[Path]) -> Path | None:
+    """Return a file or link that is in a folder already; None if there is none but what no backup holds."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name in _NOT_IN_THE_WAY or path.name.startswith(f".{RESTORING}.") or path.resolve() in apart:
+            continue
+        if path.is_symlink() or not path.is_dir():
+            return path
+        if found := _first_file(path, apart):
+            return found
+    return None
 
 
 def _links(manifest: Manifest, places: Places) -> Iterator[Path]:
@@ -183,7 +219,7 @@ def _links(manifest: Manifest, places: Places) -> Iterator[Path]:
 
 def _continues(root: Path, manifest: Manifest) -> bool:
     try:
-        mark = json.loads((root / MARK).read_text(encoding="utf-8"))
+        mark = json.loads((root / RESTORING).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(mark, dict) and mark.get("backup") == manifest.identity

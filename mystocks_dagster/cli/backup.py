@@ -1,5 +1,6 @@
 """backup, restore: copy a whole project into one folder, and bring it back."""
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,11 +90,12 @@ def restore(
         else:
             _report(manifest)
         return
-    settings, parts = Settings.from_env(), _without(history=no_history, lake=no_lake)
+    settings, parts = Settings.from_env(restoring=True), _without(history=no_history, lake=no_lake)
     if folder:
         settings = restoration.below(settings, folder)
     found = restoration.look(settings, source.absolute(), without=parts)
-    restoration.restore(found, without=parts, progress=_progress(json=json))
+    again = _again(settings, found.source, folder, parts)
+    restoration.restore(found, again, without=parts, progress=_progress(json=json))
     places = {name: str(value) for name, value in vars(found.places).items() if value and name != "postgres"}
     if json:
         print_json({**_summary(found.manifest, source, began), "places": places})
@@ -102,6 +104,12 @@ def restore(
     for part, place in places.items():
         console.print(f"{part:<9} {place}", markup=False)
     console.print("Two copies of a project start everything twice: stop the other one before: mystocks ui")
+
+
+def _again(settings: Settings, source: Path, folder: Path | None, parts: "list[Part]") -> str:
+    """Return the command that continues this restore from any folder, or from this one if the places are its own."""
+    words = ["mystocks", *(["--demo"] if settings.demo else []), "restore", str(source)]
+    return shlex.join([*words, *([str(settings.root)] if folder else []), *(f"--no-{part}" for part in parts)])
 
 
 def _without(*, history: bool, lake: bool) -> "list[Part]":

@@ -26,8 +26,8 @@ def upgrade(
     Example: mystocks upgrade --dry-run
     """
     from mystocks_dagster.project import upgrade as project_upgrade
-    from mystocks_dagster.project.new_project import installed
     from mystocks_dagster.taskfile.reader import check_task_file
+    from mystocks_dagster.version_stamp import installed
 
     settings = Settings.from_env()
 

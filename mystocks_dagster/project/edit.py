@@ -23,6 +23,7 @@ from mystocks_dagster.taskfile.reader import content_hash
 from mystocks_dagster.taskfile.secrets import MASK, masked_paths, unmask
 from mystocks_dagster.taskfile.yaml.document import Section, document_of
 from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
+from mystocks_dagster.version_stamp import refuse_newer
 
 
 class ChangedMeanwhile(MyStocksError, status=409, exit_code=1):
@@ -209,6 +210,7 @@ class TaskFileEditor:
     def _change(
         self, plan: Callable[[Source], Plan], *, dry_run: bool, rules: Sequence[Rule] = permissions.RULES
     ) -> EditResult:
+        refuse_newer(self.settings)
         module_cache.forget_changed()
         screen, allow = limit_of(self._caller, Action.EDIT), limit_of(self._caller, Action.WRITE_COMMAND)
         edit = writer.change(

@@ -5,16 +5,14 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from unicodedata import east_asian_width
 
 from mystocks_dagster import disk_errors
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.settings import Language
+from mystocks_dagster.version_stamp import STAMP, installed
 
-#: The file below Dagster's folder that says which version made the project, or brought it along last.
-STAMP = "mystocks-version"
 _TEMPLATES = Path(__file__).parent / "templates"
 #: A comment with the space before it: at the start of a line, or after at least one space.
 _COMMENT = re.compile(r"(?P<before>^|\s)# ?(?P<text>(?!yaml-language-server).+)$")
@@ -79,11 +77,6 @@ def in_postgres(text: str) -> str:
     """Return a shipped dagster.yaml with the lines for Postgres, which are comments in it, in place of SQLite."""
     changed = _SQLITE_LINES.sub("", text)
     return _POSTGRES_LINES.sub(lambda match: match[0].replace("#  ", "  "), changed)
-
-
-def installed() -> str:
-    """Return the version of this package."""
-    return version("mystocks-dagster")
 
 
 def schemas() -> dict[str, str]:

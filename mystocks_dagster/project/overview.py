@@ -70,8 +70,10 @@ class Overview:
     def _repairs(self) -> Iterator[tuple[str, str]]:
         if self.broken:
             yield "mystocks check", "show each problem of tasks.yaml with its line"
-        if self.unopened:
+        if "mystocks upgrade" in self.unopened:
             yield "mystocks upgrade", "bring a project of an older version along"
+        elif self.unopened:
+            yield "mystocks doctor", "find out what is wrong with the storage"
         if self.unreadable:
             yield "mystocks doctor", "find out what is wrong with the lake"
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
-
 from mystocks_dagster.errors import InstanceError, NotNow, SettingsError
 from mystocks_dagster.instance import open_instance, ui_address
 from mystocks_dagster.project.instance_file import upgraded
-from mystocks_dagster.project.new_project import STAMP, installed, schemas, template
+from mystocks_dagster.project.new_project import schemas, template
 from mystocks_dagster.settings import DEMO_LAKE, Settings
 from mystocks_dagster.taskfile import atomic_files
+from mystocks_dagster.version_stamp import STAMP, installed, refuse_newer, stamped
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -44,7 +43,7 @@ def plan(settings: Settings) -> list[Step]:
     _check_version(settings)
     files = list(_instance_file(settings))
     steps = [*files, *_history(settings, readable=not files), *_lakes(settings), *_schemas(settings)]
-    if steps or _stamped(settings) != installed():
+    if steps or stamped(settings) != installed():
         about = f"the project is noted as of version {installed()}"
         steps.append(Step(part="version", about=about, run=lambda: _stamp(settings)))
     return steps
@@ -87,23 +86,7 @@ def _check_version(settings: Settings) -> None:
             f"{settings.task_file} does not exist, so there is no project to bring along. Make one with: "
             "mystocks init my-market"
         )
-    stamped = _stamped(settings)
-    try:
-        newer = bool(stamped) and Version(stamped) > Version(installed())
-    except InvalidVersion:
-        raise SettingsError(
-            f"{settings.dagster_home / STAMP} holds {stamped!r}, which is not a version. Delete the file."
-        ) from None
-    if newer:
-        raise SettingsError(
-            f"The project in {settings.root} is of version {stamped}, and {installed()} is installed. Install that "
-            f"version or a newer one: pip install 'mystocks-dagster>={stamped}'"
-        )
-
-
-def _stamped(settings: Settings) -> str:
-    path = settings.dagster_home / STAMP
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    refuse_newer(settings)
 
 
 def _stamp(settings: Settings) -> None:

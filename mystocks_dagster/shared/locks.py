@@ -136,7 +136,7 @@ def connect(url: str, label: str) -> Any:
 
 def unreachable(error: psycopg2.Error) -> InstanceError:
     """Return the error for a database that does not answer; it names no password."""
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(error).split()).rstrip(".?") or type(error).__name__
     return InstanceError(
         f"The database that the machines share does not answer: {reason}. Check the storage in dagster.yaml, and that "
         "the server runs."

@@ -6,9 +6,16 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-_POSTGRES = ("postgresql", "postgresql+psycopg2")
+#: An address that SQLAlchemy and libpq read alike. A character with a meaning of its own, unencoded in a password,
+#: would make another word of it a host or a port, which libpq's messages then show.
+_CHARACTER = r"(?:[^@/?#\[\]%\s]|%(?!00)[0-9A-Fa-f]{2})"
+_HOST = rf"(?:\[[0-9A-Fa-f:.%]+\]|(?:(?![:,]){_CHARACTER})*)(?::\d*)?"
+_ADDRESS = re.compile(
+    rf"(?P<kind>[a-z0-9]+)(?P<driver>\+\w+)?://(?:{_CHARACTER}*@)?{_HOST}(?:,{_HOST})*(?:/{_CHARACTER}*)?"
+    r"(?:\?(?:[^%#\s]|%(?!00)[0-9A-Fa-f]{2})*)?"
+)
 _COMMENT = re.compile(r"#[^\n]*")
 
 
@@ -48,10 +55,18 @@ def postgres_url(config: Any) -> str | None:
     match storage:
         case {"postgres": {"postgres_url": value}}:
             url = text(value)
-            return libpq(url) if url and urlsplit(url).scheme in _POSTGRES else None
+            found = _ADDRESS.fullmatch(url) if url else None
+            ours = found and found["kind"] == "postgresql" and found["driver"] in (None, "+psycopg2")
+            return libpq(url) if url and ours else None
         case {"postgres": {"postgres_db": Mapping() as parts}}:
             return _from_parts({name: _nested(value) for name, value in parts.items()})
     return None
+
+
+def is_address(url: str) -> bool:
+    """Return whether a text is the address of a Postgres database, for whatever driver."""
+    found = _ADDRESS.fullmatch(url)
+    return found is not None and found["kind"] == "postgresql"
 
 
 def text(value: Any) -> str | None:

@@ -1,7 +1,7 @@
 """Running a strategy on rows: its signals, or a clear error about its code. Only a task's process does this."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -23,6 +23,10 @@ _ADDS_UP = re.compile(r"rolling_(?!min|max)|ewm|cum")
 #: Significant digits of scores and weights: sums of other rows differ in the last ones.
 _DIGITS = 10
 _SIDES = ("buy", "sell")
+#: What of rules, or of a frame of the market, is a number.
+_NUMBERS = ("score", "weight")
+#: Characters of a wrong value that a message shows.
+_LONGEST_VALUE = 40
 
 
 def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min, *, trusting: bool = False) -> pl.DataFrame:
@@ -61,6 +65,7 @@ def _by_symbol(rules: Any, rows: pl.DataFrame, since: date, bars: int | None) ->
     """Return the signals in the order of the rows, a purchase before a sale."""
     if not isinstance(rules, Rules):
         raise InvalidParams(f"it must return Rules(buy=..., sell=...), not {type(rules).__name__}")
+    _check_fields(rules)
     wanted, parts = rows["date"] >= since, []
     if bars is None or rows.is_empty() or any(_ADDS_UP.search(str(item)) for item in _expressions(rules)):
         parts.append(_decided(rules, rows, wanted, "symbol"))
@@ -75,6 +80,49 @@ def _by_symbol(rules: Any, rows: pl.DataFrame, since: date, bars: int | None) ->
     # A stable sort of ascending pieces merges them.
     signals = signals[np.argsort(signals["_place"].to_numpy(), kind="stable")]
     return _signals(signals, _columns_of_values(rules))
+
+
+def _check_fields(rules: Rules) -> None:
+    """Check what can be said of the rules before they are computed: polars would name a method of its own."""
+    for side in _SIDES:
+        if not isinstance(value := getattr(rules, side), pl.Expr):
+            raise InvalidParams(
+                f"in Rules, {side} must be an expression that is true or false, such as pl.col('close_hfq') > 10, "
+                f"not {_shown(value)}"
+            )
+    for name in _NUMBERS:
+        if not isinstance(value := getattr(rules, name), pl.Expr | None):
+            raise InvalidParams(
+                f"in Rules, {name} must be an expression of numbers, such as pl.col('amount'), or None, "
+                f"not {_shown(value)}"
+            )
+    values = rules.values
+    each = values.items() if isinstance(values, Mapping) else [(name, name) for name in _listed(values)]
+    for name, value in each:
+        if not isinstance(name, str) or not isinstance(value, str | pl.Expr):
+            raise _not_values(value if isinstance(name, str) else name)
+    if not isinstance(rules.entry, str | None) or rules.entry not in _ENTRIES:
+        raise InvalidParams(f"in Rules, entry must be 'open', 'board' or None, not {_shown(rules.entry)}")
+
+
+def _listed(values: Any) -> Sequence[Any]:
+    """Return the names of a list; a single text is none, though it has letters one after the other."""
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise _not_values(values)
+    return values
+
+
+def _not_values(value: Any) -> InvalidParams:
+    return InvalidParams(
+        "in Rules, values must be a list of columns, or names with a column or an expression each, such as "
+        f"{{'ma5': pl.col('close_hfq').rolling_mean(5)}}, not {_shown(value)}"
+    )
+
+
+def _shown(value: Any) -> str:
+    """Return a wrong value as a message shows it: itself where it is short, else its class."""
+    text = repr(value) if isinstance(value, str | int | float | None) else ""
+    return text if 0 < len(text) <= _LONGEST_VALUE else type(value).__name__
 
 
 def _expressions(rules: Rules) -> list[pl.Expr]:
@@ -111,12 +159,12 @@ def _decided(
     Only conditions and values that are expressions are computed for all rows.
     """
     computed = {f"_value_{name}": value for name, value in rules.explained.items() if isinstance(value, pl.Expr)}
-    computed |= {name: value for name in ("score", "weight") if (value := getattr(rules, name)) is not None}
+    computed |= {name: value for name in _NUMBERS if (value := getattr(rules, name)) is not None}
     expressions = {**{f"_{side}": getattr(rules, side) for side in _SIDES}, **computed}
     flagged = rows.lazy().with_columns(
         (expression.over(over) if over else expression).alias(name) for name, expression in expressions.items()
     )
-    flagged = flagged.select(*expressions).collect()
+    flagged = _as_wanted(flagged.select(*expressions).collect())
     stored = [name for name in dict.fromkeys(_columns_of_values(rules).values()) if name not in computed]
     rows = rows.select("symbol", "date", *(name for name in stored if name not in ("symbol", "date")))
     found = rows.hstack(flagged.select(*computed))
@@ -129,11 +177,34 @@ def _decided(
     return pl.concat(frames)
 
 
+def _as_wanted(flagged: pl.DataFrame) -> pl.DataFrame:
+    """Return the values of the rules: conditions of true or false, scores and weights of numbers; all may be null."""
+    for side in _SIDES:
+        if (kind := flagged.schema[f"_{side}"]) not in (pl.Boolean, pl.Null):
+            raise InvalidParams(
+                f"in Rules, {side} must be true or false on each row, but is {kind}; compare it with something, "
+                "such as pl.col('close_hfq') > 10"
+            )
+    for name in _NUMBERS:
+        if name in flagged.columns and not _is_number(flagged.schema[name]):
+            raise InvalidParams(f"in Rules, {name} must be a number on each row, but is {flagged.schema[name]}")
+    return flagged.with_columns(pl.col(f"_{side}").cast(pl.Boolean) for side in _SIDES)
+
+
+def _is_number(kind: pl.DataType) -> bool:
+    return kind.is_numeric() or kind == pl.Null
+
+
 def _of_the_market(frame: Any, since: date) -> pl.DataFrame:
     if not isinstance(frame, pl.DataFrame):
         raise InvalidParams(f"it must return a polars frame, not {type(frame).__name__}")
     if missing := [name for name in ("symbol", "date", "side") if name not in frame.columns]:
         raise InvalidParams(f"its frame has no column {', '.join(missing)}")
+    if (kind := frame.schema["date"]) != pl.Date:
+        raise InvalidParams(f"its column date must hold dates (pl.Date), but holds {kind}")
+    for name in _NUMBERS:
+        if name in frame.columns and not _is_number(frame.schema[name]):
+            raise InvalidParams(f"its column {name} must hold numbers, but holds {frame.schema[name]}")
     for name, allowed in (("side", set(_SIDES)), ("entry", _ENTRIES)):
         if name in frame.columns and (wrong := set(frame[name].unique()) - allowed):
             raise InvalidParams(f"its column {name} may not have {wrong.pop()!r}")
@@ -147,7 +218,7 @@ def _signals(frame: pl.DataFrame, values: Mapping[str, str]) -> pl.DataFrame:
     optional = {
         name: (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind) for name, kind in _OPTIONAL.items()
     }
-    rounded = {name: optional[name].round_sig_figs(_DIGITS) for name in ("score", "weight")}
+    rounded = {name: optional[name].round_sig_figs(_DIGITS) for name in _NUMBERS}
     return frame.select("symbol", "date", "side", **{**optional, **rounded}, detail=_detail(values, frame.schema))
 
 

@@ -147,6 +147,8 @@ def expressions_of(definition: Definition, params: Mapping[str, Any]) -> Mapping
     Raises:
         InvalidParams: Its code fails, or does not return an expression for each output.
     """
+    import polars as pl
+
     from mystocks_dagster.strategies.loading import function_of
 
     try:
@@ -154,6 +156,11 @@ def expressions_of(definition: Definition, params: Mapping[str, Any]) -> Mapping
         for output in definition.outputs:
             if not isinstance(expressions, Mapping) or output not in expressions:
                 raise InvalidParams(f"it must return a mapping with an expression for {output!r}")
+            if not isinstance(value := expressions[output], pl.Expr):
+                raise InvalidParams(
+                    f"in its mapping, {output!r} must be an expression, such as pl.col('close_hfq').rolling_mean(5), "
+                    f"not {type(value).__name__}"
+                )
     except Exception as error:
         raise _failed(definition, error) from error
     return {output: expressions[output] for output in definition.outputs}

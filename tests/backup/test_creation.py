@@ -274,3 +274,10 @@ def test_a_file_that_may_not_be_read_is_named(project: Folder, cli: Commands, tm
     secret = project.write("secret.txt", "x")
     secret.chmod(0)
     assert "secret.txt cannot be copied: Permission denied" in cli("backup", str(tmp_path / "backup"), code=1)
+
+
+def test_a_backup_of_the_demo_does_not_hold_the_real_lake(project: Folder, cli: Commands, tmp_path: Path) -> None:
+    shutil.copytree(project.root / "data", project.root / "demo" / "lake")
+    cli("--demo", "backup", str(tmp_path / "backup"))
+    assert not (tmp_path / "backup" / "project" / "data").exists()
+    assert (tmp_path / "backup" / "lake" / "daily_bars").is_dir()

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -126,14 +128,13 @@ def backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     folder.write("tasks.yaml", "tasks: []\n")
     folder.write("datasets/mine.yaml", "table: mine\n")
     small_lake(folder.root / "data")
-    commands_in(folder, monkeypatch, capsys)("backup", str(tmp_path / "backup"))
+    with monkeypatch.context() as patch:
+        commands_in(folder, patch, capsys)("backup", str(tmp_path / "backup"))
     return tmp_path / "backup"
 
 
 @pytest.fixture
-def empty(
-    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Commands:
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
     """Commands in an empty folder."""
     root = tmp_path / "second"
     root.mkdir()
@@ -182,6 +183,9 @@ def test_an_altered_list_of_the_files_is_refused(backup: Path, empty: Commands) 
         ("datasets/mine.yaml", "mine.yaml is there already"),
         (".dagster/history.db", "not empty"),
         ("data/stocks/_delta_log/00000000000000000000.json", "has the table stocks"),
+        ("data/notes.txt", "data is not empty"),
+        ("notes.txt", "notes.txt is there already"),
+        ("notes/deep/notes.txt", "notes.txt is there already"),
     ],
 )
 def test_nothing_that_is_there_is_overwritten(backup: Path, empty: Commands, there: str, named: str) -> None:
@@ -191,28 +195,76 @@ def test_nothing_that_is_there_is_overwritten(backup: Path, empty: Commands, the
     assert [found for found in empty.folder.root.rglob("*") if found.is_file()] == [path]
 
 
-def test_an_interrupted_restore_goes_on_where_it_was(
-    backup: Path, empty: Commands, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The disk is full in the middle of the lake.
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Any]:
+    """Let the disk be full after so many files, during a block."""
     from mystocks_dagster.backup import restoration
 
-    copied, calls = restoration.copied, []
+    @contextmanager
+    def after(files: int) -> Iterator[None]:
+        copied, calls = restoration.copied, []
 
-    def full(*arguments: Any) -> tuple[int, str]:
-        calls.append(1)
-        if len(calls) > 8:
-            raise OSError(28, "No space left on device", str(backup))
-        return copied(*arguments)
+        def full(*arguments: Any) -> tuple[int, str]:
+            calls.append(1)
+            if len(calls) > files:
+                raise OSError(28, "No space left on device", "backup")
+            return copied(*arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(restoration, "copied", full)
+        with monkeypatch.context() as patch:
+            patch.setattr(restoration, "copied", full)
+            yield
+
+    return after
+
+
+def test_an_interrupted_restore_goes_on_where_it_was(
+    backup: Path, empty: Commands, full_disk: Callable[[int], Any]
+) -> None:
+    with full_disk(8):  # in the middle of the lake
         assert "full" in empty("restore", str(backup), code=1)
     assert not (empty.folder.root / "tasks.yaml").exists()
     empty("restore", str(backup))
     assert tables(empty.folder.root)["daily_bars"].height == 6
     assert (empty.folder.root / "tasks.yaml").exists()
     assert not (empty.folder.root / ".restoring.json").exists()
+
+
+@pytest.mark.parametrize("files", [0, 1, 8])
+@pytest.mark.parametrize("options", [[], ["--no-history"]])
+def test_a_folder_with_half_a_restore_tells_me_the_command_to_repeat(
+    backup: Path, empty: Commands, full_disk: Callable[[int], Any], tmp_path: Path, files: int, options: list[str]
+) -> None:
+    half = tmp_path / "a half"
+    with full_disk(files):
+        empty("restore", str(backup), str(half), *options, code=1)
+    there = commands_in(Folder(half), empty.monkeypatch, empty.capsys)
+    empty.monkeypatch.delenv("MYSTOCKS_ROOT")
+    again = shlex.join(["mystocks", "restore", str(backup), str(half), *options])
+    told = f"A restore into this folder is unfinished; repeat: {again}\n"
+    for command in (
+        ["check"],
+        ["list"],
+        ["data", "tables"],
+        ["run", "all"],
+        ["doctor"],
+        ["backup", str(tmp_path / "other")],
+        ["ui"],
+        [],
+    ):
+        assert there(*command, code=1) == f"Error: {told}"
+    there(*shlex.split(again)[1:])
+    assert "unfinished" not in there("data", "tables")
+    assert tables(half)["daily_bars"].height == 6
+
+
+def test_half_a_restore_into_the_folder_itself_is_repeated_in_it(
+    backup: Path, empty: Commands, full_disk: Callable[[int], Any]
+) -> None:
+    with full_disk(2):
+        empty("restore", str(backup), code=1)
+    assert empty("check", code=1).endswith(f"repeat: mystocks restore {backup}\n")
+    (empty.folder.root / ".restoring.json").write_text("{", encoding="utf-8")
+    assert "with the same backup" in empty("check", code=1)
 
 
 def test_a_folder_without_a_backup_says_what_to_name(backup: Path, empty: Commands, tmp_path: Path) -> None:
@@ -379,3 +431,68 @@ def test_parts_that_are_not_wanted_stay_away(backup: Path, empty: Commands) -> N
     assert (empty.folder.root / "tasks.yaml").exists()
     assert not (empty.folder.root / "data").exists()
     assert not (empty.folder.root / ".dagster" / "history").exists()
+
+
+@pytest.fixture
+def of_the_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A backup of a small project with the lake of its demo."""
+    folder = make_folder(tmp_path / "first")
+    folder.write("tasks.yaml", "tasks: []\n")
+    small_lake(folder.root / "demo" / "lake")
+    with monkeypatch.context() as patch:
+        for variable in ("MYSTOCKS_LAKE", "MYSTOCKS_SOURCE"):
+            patch.setenv(variable, "")  # so that what --demo sets is gone afterwards
+        commands_in(folder, patch, capsys)("--demo", "backup", str(tmp_path / "backup"))
+    return tmp_path / "backup"
+
+
+@pytest.mark.parametrize("options", [[], ["--demo"]])
+@pytest.mark.parametrize("named", [True, False])
+def test_the_demo_comes_back_as_the_demo_and_not_as_the_real_lake(
+    of_the_demo: Path, empty: Commands, tmp_path: Path, options: list[str], named: bool
+) -> None:
+    there = tmp_path / "third" if named else empty.folder.root
+    empty(*options, "restore", str(of_the_demo), *([str(there)] if named else []))
+    assert Lake(str(there / "demo" / "lake")).read("daily_bars").height == 6
+    assert not (there / "data").exists()
+
+
+def test_the_real_lake_is_not_restored_as_the_demo(backup: Path, empty: Commands) -> None:
+    assert "without --demo" in empty("--demo", "restore", str(backup), code=1)
+    assert not any(empty.folder.root.iterdir())
+
+
+def test_a_backup_that_does_not_say_whose_lake_it_is_is_restored_as_before(backup: Path, empty: Commands) -> None:
+    rewrite(backup, lambda content: content.pop("demo"))
+    empty("restore", str(backup))
+    assert Lake(str(empty.folder.root / "data")).read("daily_bars").height == 6
+
+
+def test_a_new_place_may_have_a_virtual_environment_and_the_backup_in_it(
+    backup: Path, empty: Commands, tmp_path: Path
+) -> None:
+    root = empty.folder.root
+    shutil.copytree(backup, root / "from" / "backup")
+    for name in (".venv/bin/python", "lost+found/x", "..restoring.json.abc.tmp"):
+        empty.folder.write(name, "")
+    (root / "data").mkdir()
+    (root / "datasets").mkdir()
+    empty("restore", "from/backup")
+    assert tables(root)["daily_bars"].height == 6
+
+
+def test_my_own_file_in_the_named_folder_stops_a_restore_that_is_new_and_not_one_that_goes_on(
+    backup: Path, empty: Commands, full_disk: Callable[[int], Any], tmp_path: Path
+) -> None:
+    there = tmp_path / "third"
+    there.mkdir()
+    (there / "notes.txt").write_text("mine", encoding="utf-8")
+    told = empty("restore", str(backup), str(there), code=1)
+    assert f"{there / 'notes.txt'} is there already. Nothing was changed" in told
+    assert [path.name for path in there.iterdir()] == ["notes.txt"]
+    (there / "notes.txt").unlink()
+    with full_disk(1):
+        empty("restore", str(backup), str(there), code=1)
+    (there / "notes.txt").write_text("mine", encoding="utf-8")
+    empty("restore", str(backup), str(there))
+    assert tables(there)["daily_bars"].height == 6

@@ -19,8 +19,8 @@ from mystocks_dagster.lake.formats import Migration
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.project import upgrade as module
 from mystocks_dagster.project.instance_file import upgraded
-from mystocks_dagster.project.new_project import STAMP, installed
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.version_stamp import STAMP, installed
 
 pytestmark = pytest.mark.slow
 

@@ -90,3 +90,61 @@ def test_a_file_may_use_another_file_of_the_folder(write_strategies):
         "    return Rules(buy=above, sell=~above, values=['close_hfq'])\n"
     )
     assert signals_of(choice_of("own"), rows(a=[1.0, 2.0]))["side"].to_list() == ["sell", "buy"]
+
+
+WRONG = {
+    "buy='close_hfq', sell=no": "in Rules, buy must be an expression that is true or false, such as "
+    "pl.col('close_hfq') > 10, not 'close_hfq'",
+    "buy=no, sell='close_hfq'": "in Rules, sell must be an expression that is true or false",
+    "buy=None, sell=no": "not None",
+    "buy=no, sell=False": "in Rules, sell must be an expression that is true or false, such as "
+    "pl.col('close_hfq') > 10, not False",
+    "buy=[no], sell=no": "not list",
+    "buy=close, sell=no": "in Rules, buy must be true or false on each row, but is Float64",
+    "buy=no, sell=pl.lit('x')": "in Rules, sell must be true or false on each row, but is String",
+    "buy=no, sell=no, score='close_hfq'": "in Rules, score must be an expression of numbers",
+    "buy=no, sell=no, score=5": "pl.col('amount'), or None, not 5",
+    "buy=no, sell=no, weight=[0.1]": "in Rules, weight must be an expression of numbers",
+    "buy=no, sell=no, weight=pl.lit('x')": "in Rules, weight must be a number on each row, but is String",
+    "buy=no, sell=no, values='close_hfq'": "in Rules, values must be a list of columns",
+    "buy=no, sell=no, values=None": "not None",
+    "buy=no, sell=no, values=[close]": "not Expr",
+    "buy=no, sell=no, values={'close': 5}": "not 5",
+    "buy=no, sell=no, entry='close'": "in Rules, entry must be 'open', 'board' or None, not 'close'",
+    "buy=no, sell=no, entry=['open']": "not list",
+}
+
+
+@pytest.mark.parametrize("trusting", [False, True])
+@pytest.mark.parametrize("fields", WRONG)
+def test_i_wrote_a_text_where_an_expression_belongs_and_am_told_the_field(write_strategies, fields, trusting):
+    head = HEAD.replace(")\ndef", ", lookback=1)\ndef")
+    code = "    close, no = pl.col('close_hfq'), pl.lit(False)\n"
+    path = write_strategies(f"{head}{code}    return Rules({fields})\n")
+    with pytest.raises(InvalidParams) as raised:
+        signals_of(choice_of("own"), rows(a=[1.0, 2.0], b=[5.0]), trusting=trusting)
+    told = str(raised.value)
+    assert f"({path}:4) failed: " in told
+    assert WRONG[fields] in told
+    assert "AttributeError" not in told
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("side=pl.lit('buy'), date=pl.lit('today')", "its column date must hold dates (pl.Date), but holds String"),
+        ("side=pl.lit('buy'), score=pl.lit('x')", "its column score must hold numbers, but holds String"),
+        ("side=pl.lit('buy'), weight=pl.lit([1])", "its column weight must hold numbers, but holds List"),
+    ],
+)
+def test_a_column_of_another_kind_in_a_frame_of_the_market_is_named(write_strategies, columns, message):
+    head = HEAD.replace("n: int = 1", "market: pl.DataFrame")
+    write_strategies(f"{head}    return market.with_columns({columns})\n")
+    with pytest.raises(InvalidParams) as raised:
+        signals_of(choice_of("own"), rows(a=[1.0, 2.0]))
+    assert message in str(raised.value)
+
+
+def test_a_condition_that_is_never_known_gives_no_signal(write_strategies):
+    write_strategies(f"{HEAD}    return Rules(buy=pl.lit(None), sell=pl.lit(None), score=pl.lit(None))\n")
+    assert signals_of(choice_of("own"), rows(a=[1.0, 2.0])).is_empty()

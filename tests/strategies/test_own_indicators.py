@@ -126,6 +126,13 @@ def test_a_fault_of_its_code_is_told_with_its_place(write, bars):
     assert f"{path}:6" in str(raised.value)
 
 
+@pytest.mark.parametrize("value", ["'close_hfq'", "None", "5", "[1]"])
+def test_an_output_that_is_no_expression_is_named(write, bars, value):
+    write(FLOW.replace('"rise": price', f'"rise": {value}, "x": price'))
+    with pytest.raises(InvalidParams, match=r"in its mapping, 'rise' must be an expression, such as pl\.col"):
+        evaluate(planned(), bars)
+
+
 @pytest.fixture
 def rows(bars):
     """The same bars as rows of a lake."""

@@ -102,3 +102,28 @@ def test_another_text_or_another_value_is_another_version(write_strategies):
     (after,) = read_strategies(write_strategies(GOOD + "# more\n")).definitions
     versions = {before.version({"days": 1}), before.version({"days": 2}), after.version({"days": 1})}
     assert len(versions) == 3
+
+
+@pytest.mark.parametrize("kind", ["strategy", "indicator"])
+def test_a_strategy_that_was_saved_as_gbk_is_named_with_its_place_and_how_to_save_it(tmp_path, kind):
+    path = tmp_path / "gbk.py"
+    path.write_bytes("import math\n\nx = 1  # 买入\n".encode("gbk"))
+    (problem,) = read_strategies(path, kind=kind).problems
+    assert (problem.line, problem.column) == (3, 10)
+    assert problem.message == "the file is not UTF-8: byte 0xc2"
+    assert problem.hint == "Save it as UTF-8 (it may be GBK)."
+    path.write_bytes("x = 1  # 买入\n".encode("utf-16"))
+    (problem,) = read_strategies(path, kind=kind).problems
+    assert problem.hint == "Save it as UTF-8 (it is UTF-16)."
+
+
+def test_a_strategy_that_notepad_saved_with_a_mark_at_its_begin_is_read(tmp_path):
+    path = tmp_path / "bom.py"
+    path.write_bytes(GOOD.encode("utf-8-sig"))
+    assert [item.name for item in read_strategies(path).definitions] == ["rises"]
+
+
+def test_a_file_that_is_a_folder_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "x.py").mkdir()
+    (problem,) = read_strategies(tmp_path / "x.py").problems
+    assert problem.message == "the file cannot be read: Is a directory"

@@ -139,6 +139,15 @@ def read_text(path: FilePath) -> str:
     if len(raw) > MAX_BYTES:
         message = f"the file is larger than {MAX_BYTES // 1_000_000} MB"
         raise _unreadable(path, message, "Split it, or keep data elsewhere.")
+    return decoded(path, raw)
+
+
+def decoded(path: FilePath, raw: bytes) -> str:
+    """Return the text of a file that a person has written, without a byte order mark.
+
+    Raises:
+        TaskFileError: It is not UTF-8; the problem names line and column of the first byte that is none.
+    """
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
