@@ -77,8 +77,8 @@ def test_a_password_in_a_variable_that_is_not_set_is_named(cli: Commands) -> Non
         "postgresql://db/stocks",
         "postgresql+psycopg2://me:p%40ss:word@db:5433/stocks?options=-c%20timezone%3DUTC",
         "postgresql+psycopg2://postgres:@/stocks?host=/tmp/pg",
-        "postgresql://me@[::1]:5432,other:5433/stocks",
-        "postgresql+psycopg://me@db/stocks",
+        "postgresql://me@[::1]:5432/stocks",
+        "postgresql://me:p#w?x[y@db/stocks",
         "postgresql://",
     ],
 )
@@ -87,7 +87,16 @@ def test_addresses_that_postgres_takes_are_taken(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "postgres://db/stocks", "postgresql://me:p@ss@db/x", "postgresql://me:100%@db/x", "postgresql://a b/x"]
+    "url",
+    [
+        "",
+        "postgres://db/stocks",
+        "postgresql://me:p@ss@db/x",
+        "postgresql://me:100%@db/x",
+        "postgresql://a b/x",
+        "postgresql+pg8000://db/x",
+        "postgresql://a:1,b:2/x",
+    ],
 )
 def test_an_address_that_would_be_read_otherwise_is_none(url: str) -> None:
     assert not is_address(url)

@@ -10,11 +10,10 @@ from urllib.parse import quote, urlencode
 
 #: An address that SQLAlchemy and libpq read alike. A character with a meaning of its own, unencoded in a password,
 #: would make another word of it a host or a port, which libpq's messages then show.
-_CHARACTER = r"(?:[^@/?#\[\]%\s]|%(?!00)[0-9A-Fa-f]{2})"
-_HOST = rf"(?:\[[0-9A-Fa-f:.%]+\]|(?:(?![:,]){_CHARACTER})*)(?::\d*)?"
+_ENCODED = r"%(?!00)[0-9A-Fa-f]{2}"
+_HOST = r"(?:\[[0-9A-Fa-f:.%]+\]|[^@/?#\[\]%\s:,]*)(?::\d*)?"
 _ADDRESS = re.compile(
-    rf"(?P<kind>[a-z0-9]+)(?P<driver>\+\w+)?://(?:{_CHARACTER}*@)?{_HOST}(?:,{_HOST})*(?:/{_CHARACTER}*)?"
-    r"(?:\?(?:[^%#\s]|%(?!00)[0-9A-Fa-f]{2})*)?"
+    rf"postgresql(\+psycopg2)?://(([^@/%\s]|{_ENCODED})*@)?{_HOST}(/([^@/?%\s]|{_ENCODED})*)?(\?([^%\s]|{_ENCODED})*)?"
 )
 _COMMENT = re.compile(r"#[^\n]*")
 
@@ -55,18 +54,15 @@ def postgres_url(config: Any) -> str | None:
     match storage:
         case {"postgres": {"postgres_url": value}}:
             url = text(value)
-            found = _ADDRESS.fullmatch(url) if url else None
-            ours = found and found["kind"] == "postgresql" and found["driver"] in (None, "+psycopg2")
-            return libpq(url) if url and ours else None
+            return libpq(url) if url and is_address(url) else None
         case {"postgres": {"postgres_db": Mapping() as parts}}:
             return _from_parts({name: _nested(value) for name, value in parts.items()})
     return None
 
 
 def is_address(url: str) -> bool:
-    """Return whether a text is the address of a Postgres database, for whatever driver."""
-    found = _ADDRESS.fullmatch(url)
-    return found is not None and found["kind"] == "postgresql"
+    """Return whether a text is the address of a Postgres database, by the driver that Dagster and the locks use."""
+    return _ADDRESS.fullmatch(url) is not None
 
 
 def text(value: Any) -> str | None:
