@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from mystocks_dagster.backup.paths import stays_below
 from mystocks_dagster.errors import BackupError
+from mystocks_dagster.plain_files import read_plain
 
 #: The file of a complete backup. It is written last, so a folder with it is complete.
 FILE = "backup.json"
@@ -117,7 +118,7 @@ def read_manifest(folder: Path) -> Manifest:
             another shape, or names a file that would not be below the places of a restore.
     """
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = json.loads(read_plain(folder / FILE))
     except FileNotFoundError:
         begun = (folder / UNFINISHED).exists()
         remedy = f"finish it with: mystocks backup {folder}" if begun else "name the folder that `mystocks backup` made"

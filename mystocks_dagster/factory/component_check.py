@@ -9,6 +9,7 @@ import yaml
 
 from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.factory.together import conflicts
+from mystocks_dagster.plain_files import read_plain
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.reader import load_task_file
@@ -48,7 +49,7 @@ def task_files(folder: Path) -> Iterator[Path]:
     """Yield the task files that the defs.yaml files below a folder name."""
     for path in sorted(folder.rglob("defs.y*ml")):
         try:
-            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+            documents = list(yaml.safe_load_all(read_plain(path)))
         except (OSError, ValueError, yaml.YAMLError):  # `dg check` reports it itself
             continue
         for document in documents:

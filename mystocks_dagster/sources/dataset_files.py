@@ -9,6 +9,7 @@ import polars as pl
 from mystocks_dagster.datasets.placeholders import Value, fill
 from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
+from mystocks_dagster.plain_files import read_plain
 from mystocks_dagster.sources.csv_text import NotCsv, read_csv_text
 from mystocks_dagster.sources.dataset_frames import ColumnError, LeftOut, convert
 
@@ -66,5 +67,5 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
-    text, separator = read_csv_text(path.read_bytes())
+    text, separator = read_csv_text(read_plain(path))
     return pl.read_csv(text.encode(), infer_schema=False, separator=separator)

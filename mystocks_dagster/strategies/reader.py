@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mystocks_dagster.plain_files import read_plain_text
 from mystocks_dagster.strategies.annotations import Unreadable, literal, type_of
 from mystocks_dagster.strategies.definition import RESERVED, Definition, StrategyParams
 from mystocks_dagster.strategies.lookback import bars_of
@@ -35,12 +36,14 @@ class StrategyFile:
 def read_strategies(path: Path, *, shipped: bool = False, kind: Kind = "strategy") -> StrategyFile:
     """Return the strategies, or the indicators, that a file declares; a faulty one is left out and reported."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_plain_text(path)
         tree = ast.parse(text, str(path))
     except SyntaxError as error:
         message = f"the file is not valid Python: {error.msg}"
         return StrategyFile(problems=(_problem(path, error.lineno or 1, error.offset or 1, message),))
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
+    except OSError as error:
+        return StrategyFile(problems=(_problem(path, 1, 1, f"the file cannot be read: {error.strerror}"),))
+    except (ValueError, RecursionError, MemoryError) as error:
         return StrategyFile(problems=(_problem(path, 1, 1, f"the file cannot be read: {error}"),))
     definitions, problems = [], []
     for function, decorator in _decorated(tree, kind):

@@ -1,5 +1,6 @@
 """The calls that the seed does not have, and what every call answers to what is wrong."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,20 @@ def test_a_broken_task_says_why_and_can_be_mended_while_the_others_go_on(client:
     assert (result.status_code, result.json()["problems"][0]["line"]) == (422, 15)
     assert client.patch("/api/tasks/daily", json={"schedule": {"cron_expression": "0 16 * * 1-5"}}).status_code == 200
     assert client.get("/api/tasks/daily").status_code == 200
+
+
+@pytest.mark.timeout(60)
+def test_a_task_file_that_is_a_pipe_is_not_waited_for_and_all_goes_on_when_it_is_a_file_again(
+    client: TestClient, desk: Folder
+) -> None:
+    path = desk.root / "tasks.yaml"
+    path.unlink()
+    os.mkfifo(path)
+    refused = client.get("/api/tasks/")
+    assert (refused.status_code, "is a pipe or a device" in refused.json()["message"]) == (503, True)
+    path.unlink()
+    desk.write("tasks.yaml", TASKS)
+    assert [task["task_id"] for task in client.get("/api/tasks/").json()] == ["base", "daily"]
 
 
 def test_the_documentation_needs_no_other_host(client: TestClient) -> None:
