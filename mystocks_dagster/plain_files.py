@@ -32,6 +32,14 @@ def read_plain_text(path: Path) -> str:
     return read_plain(path).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
 
 
+def real_path(path: Path) -> Path:
+    """Return the absolute path without links; of a link that leads to itself, the path of that link.
+
+    `Path.resolve` raises RuntimeError for such a link, which no caller expects; who opens the file then says why not.
+    """
+    return Path(os.path.realpath(path))
+
+
 def _refuse(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, _KINDS.get(stat.S_IFMT(mode), "it is a device"), str(path))

@@ -89,3 +89,27 @@ def test_check_names_code_changes_that_are_no_file(cli: Commands) -> None:
     cli.folder.write("tasks.yaml", "tasks: []\n")
     with no_file(cli.folder.root / "code_changes.csv", "pipe") as told:
         assert told in cli("check", code=1)
+
+
+@pytest.mark.parametrize(
+    "variable", ["MYSTOCKS_TASKS", "MYSTOCKS_TRADING_CALENDAR", "MYSTOCKS_LAKE", "MYSTOCKS_EXPORTS", "DAGSTER_HOME"]
+)
+def test_a_link_that_leads_to_itself_is_no_crash_of_any_variable(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    cli.folder.write("tasks.yaml", "tasks: []\n")
+    loop = cli.folder.root / "loop"
+    loop.symlink_to(loop)
+    monkeypatch.setenv(variable, str(loop))
+    code = 1 if variable == "MYSTOCKS_TASKS" else 0
+    told = cli("check", code=code)
+    assert (f"{loop} is a link that leads to no file" in told) == bool(code)
+
+
+def test_a_task_file_that_is_a_link_to_itself_is_told_in_a_sentence(cli: Commands) -> None:
+    path = cli.folder.root / "tasks.yaml"
+    path.symlink_to(path)
+    assert f"{path} is a link that leads to no file" in cli("check", code=1)
+    path.unlink()
+    cli.folder.write("tasks.yaml", "tasks: []\n")
+    assert cli.json("check") == []

@@ -15,6 +15,7 @@ from mystocks_dagster.errors import BackupDamaged, BackupError
 from mystocks_dagster.instance import RELATIVE_HOME, config_of
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.lake.table_files import TableFiles
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import LAKE, Settings
 from mystocks_dagster.taskfile import atomic_files
 
@@ -59,7 +60,7 @@ class Look:
 
 def below(settings: Settings, folder: Path) -> Settings:
     """Return the settings of a project that is wholly below a folder, whatever the environment says of another."""
-    root = folder.resolve()
+    root = real_path(folder)
     return replace(
         settings, root=root, task_file=root / "tasks.yaml", lake=str(root / LAKE), dagster_home=root / RELATIVE_HOME
     )

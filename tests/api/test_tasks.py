@@ -205,6 +205,16 @@ def test_a_broken_task_says_why_and_can_be_mended_while_the_others_go_on(client:
     assert client.get("/api/tasks/daily").status_code == 200
 
 
+def test_a_task_file_that_is_a_link_to_itself_is_told_on_pages_and_by_calls(client: TestClient, desk: Folder) -> None:
+    path = desk.root / "tasks.yaml"
+    path.unlink()
+    path.symlink_to(path)
+    refused = client.get("/api/tasks/")
+    assert (refused.status_code, "is a link that leads to no file" in refused.json()["message"]) == (503, True)
+    page = client.get("/tasks", headers={"accept": "text/html"})
+    assert (page.status_code, "是一个链接，它不指向任何文件" in page.text) == (503, True)
+
+
 @pytest.mark.timeout(60)
 def test_a_task_file_that_is_a_pipe_is_not_waited_for_and_all_goes_on_when_it_is_a_file_again(
     client: TestClient, desk: Folder
