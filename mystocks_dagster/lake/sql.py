@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ import polars as pl
 
 from mystocks_dagster.errors import QueryRefused, TableDamaged
 from mystocks_dagster.lake.damage import damage_message, find_damage
+from mystocks_dagster.lake.data_limit import limited_data
 from mystocks_dagster.lake.formats import as_stored
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.clock import SHANGHAI
@@ -42,12 +43,14 @@ class Bounds:
         seconds: Most time; a query that takes longer is stopped.
         memory: Most bytes of memory that DuckDB counts; see `lake.guest_query` for those that it does not.
         answer: Most bytes of the answer.
+        process: Whether the whole process is held to the memory too, while the query runs.
     """
 
     rows: int | None = 1000
     seconds: float | None = 20.0
     memory: int | None = 2_000_000_000
     answer: int | None = 20_000_000
+    process: bool = False
 
 
 def query(
@@ -77,7 +80,9 @@ def query(
             kinds = [statement.type.name for statement in statements]
             if kinds not in (["SELECT"], ["EXPLAIN"]):
                 raise QueryRefused(f"The lake is read-only: write a single SELECT. {_found(kinds)}")
-            with _stopped_after(connection, bounds.seconds if bounds else None):
+            # Not before: an import, or an opening of a table, that gets no memory ends the process.
+            held = limited_data(bounds.memory) if bounds and bounds.process and bounds.memory else nullcontext()
+            with held, _stopped_after(connection, bounds.seconds if bounds else None):
                 rows = connection.sql(statements[0].query)
                 limited = bounds and bounds.rows is not None and kinds == ["SELECT"]
                 answer = (rows.limit(bounds.rows) if limited else rows).to_arrow_table()
