@@ -205,6 +205,14 @@ def test_a_broken_task_says_why_and_can_be_mended_while_the_others_go_on(client:
     assert client.get("/api/tasks/daily").status_code == 200
 
 
+@pytest.mark.parametrize("until", ["2026-12-04", "2026-11-01", "2026-12-05T00:00"])
+@pytest.mark.parametrize("path", ["/api/tasks/executions/", "/api/tasks/statistics"])
+def test_days_of_the_history_that_are_exchanged_are_refused(client: TestClient, path: str, until: str) -> None:
+    refused = client.get(path, params={"since": "2026-12-05", "until": until})
+    assert (refused.status_code, "Exchange the two" in refused.text) == (422, True)
+    assert client.get(path, params={"since": "2026-12-05", "until": "2026-12-06"}).status_code == 200
+
+
 def test_a_task_file_that_is_a_link_to_itself_is_told_on_pages_and_by_calls(client: TestClient, desk: Folder) -> None:
     path = desk.root / "tasks.yaml"
     path.unlink()

@@ -140,3 +140,12 @@ def test_every_command_prints_json_for_programs() -> None:
         words for words, command in commands() if not any("--json" in parameter.opts for parameter in command.params)
     }
     assert without == WITHOUT_JSON.keys()
+
+
+@pytest.mark.parametrize("command", ["history", "stats"])
+def test_days_that_are_exchanged_are_no_empty_history(cli: Commands, command: str) -> None:
+    cli.folder.write("tasks.yaml", "tasks: []\n")
+    told = cli(command, "--since", "2026-12-05", "--until", "2026-11-01", code=1)
+    assert (
+        "There is no time from 2026-12-05 00:00 until 2026-11-02 00:00, which is not included. Exchange the two" in told
+    )
