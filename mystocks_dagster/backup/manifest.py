@@ -124,6 +124,8 @@ def read_manifest(folder: Path) -> Manifest:
         remedy = f"finish it with: mystocks backup {folder}" if begun else "name the folder that `mystocks backup` made"
         state = "was begun and not finished" if begun else "holds no backup"
         raise BackupError(f"{folder} {state}; {remedy}.") from None
+    except NotADirectoryError:
+        raise BackupError(f"{folder} is not a folder; name the folder that `mystocks backup` made.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise BackupError(f"{folder / FILE} cannot be read ({error}). Copy it again from where it came.") from None
     if not isinstance(content, dict):
