@@ -89,6 +89,12 @@ def test_a_misspelt_parameter_of_a_plain_function_is_refused_and_a_new_one_is_sa
     assert "has no parameter 'extra'" in mine.mystocks("run", "count", "-p", "extra=1")
 
 
+def test_a_day_that_does_not_exist_is_told_with_the_parameters_name_once(mine: Folder) -> None:
+    refused = " ".join(mine.mystocks("run", "window", "-p", "day=2026-02-30", code=1).split())
+    assert "params.day: '2026-02-30' is not a day. Write it like 2026-11-27 or 20261127." in refused
+    assert "20261127.." not in refused
+
+
 @pytest.mark.parametrize(
     ("written", "told"),
     [
