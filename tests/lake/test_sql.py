@@ -82,5 +82,5 @@ def test_no_file_can_be_read(filled, tmp_path: Path, sql):
 
 
 def test_a_mistake_is_answered_in_duckdbs_words(filled):
-    with pytest.raises(LakeError, match="daily_bar does not exist"):
-        filled.query("SELECT * FROM daily_bar")
+    with pytest.raises(LakeError, match='Referenced column "clse" not found'):
+        filled.query("SELECT clse FROM daily_bars")
