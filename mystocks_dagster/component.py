@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from mystocks_dagster.factory.component_check import OWN_DEFS, problems_under_check
 from mystocks_dagster.factory.component_scaffold import TaskFileScaffolder
 from mystocks_dagster.factory.load import EXECUTOR, load_definitions, load_file, open_location, shared_definitions
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings, locate, only_job
 from mystocks_dagster.source_choice import source_choices, split_sources
 from mystocks_dagster.sources.preference import choice_fault
@@ -142,7 +143,7 @@ def _load(tree: dg.ComponentTree) -> LocationFiles:
         lake = locate(tree.project_root, component.lake) if component.lake else None
         files.append(
             load_file(
-                replace(settings, task_file=(folder / component.tasks_file).resolve()),
+                replace(settings, task_file=real_path(folder / component.tasks_file)),
                 name=name,
                 lake=lake if lake != settings.lake else None,
                 source=component.source,

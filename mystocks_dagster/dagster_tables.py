@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 
 from mystocks_dagster import disk_errors, storage_config
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.plain_files import real_path
 
 #: Dagster keeps three databases; on Postgres the three are one.
 Database = Literal["runs", "events", "schedules"]
@@ -265,7 +266,7 @@ def _log_path(logs: Path, run_id: str, log_key: str) -> str:
     name = f"{log_key}.out"
     if len(name) > _LONGEST_NAME:
         name = f"{hashlib.md5(log_key.encode(), usedforsecurity=False).hexdigest()}.out"
-    return str(logs.resolve() / run_id / "compute_logs" / name)
+    return str(real_path(logs) / run_id / "compute_logs" / name)
 
 
 def utc(value: Any) -> datetime:

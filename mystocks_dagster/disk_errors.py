@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.plain_files import real_path
 
 #: With less free space a database does not work reliably.
 TIGHT_BYTES = 2_000_000
@@ -105,7 +106,7 @@ def _causes(error: BaseException) -> Iterator[str]:
 def _other_file(error: BaseException, folder: Path) -> Path | None:
     """Return the file that could not be written, if it is not below the folder."""
     name = getattr(error, "filename", None)
-    if not isinstance(name, str) or Path(name).resolve().is_relative_to(folder.resolve()):
+    if not isinstance(name, str) or real_path(Path(name)).is_relative_to(real_path(folder)):
         return None
     return Path(name)
 

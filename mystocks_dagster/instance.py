@@ -15,6 +15,7 @@ from mystocks_dagster import dagster_tables, disk_errors, storage_config
 from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.errors import InstanceError, SettingsError
 from mystocks_dagster.migration_scripts import read_once
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.shared.place import database_url
@@ -208,7 +209,7 @@ def dagster_address(home: Path) -> str | None:
 
 def home_id(home: Path) -> str:
     """Return an identifier of the instance that does not reveal its path."""
-    return hashlib.sha256(str(home.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return hashlib.sha256(str(real_path(home)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _absolute(source: Path, home: Path) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.source_choice import source_choices, source_names, split_sources
 
 #: A language of texts and comments.
@@ -135,14 +136,14 @@ class Settings:
         home = os.environ.get("DAGSTER_HOME")
         return cls(
             root=root,
-            task_file=(root / (os.environ.get("MYSTOCKS_TASKS") or "tasks.yaml")).resolve(),
+            task_file=real_path(root / (os.environ.get("MYSTOCKS_TASKS") or "tasks.yaml")),
             lake=locate(root, os.environ.get("MYSTOCKS_LAKE") or LAKE),
             source=_source(),
             upstream=os.environ.get("MYSTOCKS_UPSTREAM") or None,
-            dagster_home=(root / home).resolve() if home else root / ".dagster",
+            dagster_home=real_path(root / home) if home else root / ".dagster",
             fixed_now=_moment("MYSTOCKS_NOW"),
             api_token=_token("MYSTOCKS_API_TOKEN"),
-            exports=(root / (os.environ.get("MYSTOCKS_EXPORTS") or EXPORTS)).resolve(),
+            exports=real_path(root / (os.environ.get("MYSTOCKS_EXPORTS") or EXPORTS)),
             api_commands=_flag("MYSTOCKS_API_COMMANDS"),
             caches=_paths(root, "MYSTOCKS_CACHES"),
             log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
@@ -214,7 +215,7 @@ def formula_folder() -> Path:
 
 @lru_cache(maxsize=64)
 def _task_folder(_root: str | None, tasks: str | None, folder: str) -> Path:
-    return (find_root(Path(folder)) / (tasks or "tasks.yaml")).resolve().parent
+    return real_path(find_root(Path(folder)) / (tasks or "tasks.yaml")).parent
 
 
 def terminal_language() -> Language:
@@ -244,8 +245,8 @@ def find_root(start: Path) -> Path:
     """Return the nearest folder at or above `start` that has a root mark, else `start` itself."""
     root = os.environ.get("MYSTOCKS_ROOT")
     if root:
-        return Path(root).resolve()
-    start = start.resolve()
+        return real_path(Path(root))
+    start = real_path(start)
     for folder in (start, *start.parents):
         if any((folder / mark).is_file() for mark in ROOT_MARKS):
             return folder
@@ -282,17 +283,17 @@ def _source_variables(pattern: str) -> dict[str, str]:
 
 def locate(root: Path, value: str) -> str:
     """Return a lake's location: a URL unchanged, a relative folder below `root`."""
-    return value if "://" in value else str((root / value).resolve())
+    return value if "://" in value else str(real_path(root / value))
 
 
 def _paths(root: Path, variable: str) -> tuple[Path, ...]:
     names = os.environ.get(variable, "").split(os.pathsep)
-    return tuple((root / name).resolve() for name in names if name)
+    return tuple(real_path(root / name) for name in names if name)
 
 
 def _trading_calendar(root: Path) -> Path | None:
     if name := os.environ.get("MYSTOCKS_TRADING_CALENDAR"):
-        return (root / name).resolve()
+        return real_path(root / name)
     default = root / TRADING_CALENDAR
     return default if default.exists() else None
 

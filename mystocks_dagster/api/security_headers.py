@@ -16,8 +16,10 @@ ALWAYS = {
 #: For responses without a Cache-Control of their own.
 NO_STORE = {"Cache-Control": "no-store"}
 _UNFRAMED = "frame-ancestors 'none'"
-#: For JSON, text and /docs.
-_STRICT = f"default-src 'none'; style-src 'unsafe-inline'; {_UNFRAMED}; base-uri 'none'; form-action 'none'"
+#: For JSON, text and /docs, whose icon is an empty image in the page itself.
+_STRICT = (
+    f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; {_UNFRAMED}; base-uri 'none'; form-action 'none'"
+)
 #: For the pages, whose style sheets and scripts are static files; charts draw on canvases and fetch their data.
 PAGES_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "

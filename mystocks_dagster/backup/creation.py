@@ -14,6 +14,7 @@ from mystocks_dagster.errors import BackupError, SettingsError
 from mystocks_dagster.instance import instance_config
 from mystocks_dagster.lake.table_files import TableFiles
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings
 
 #: Called with each part before it is copied, in words.
@@ -88,7 +89,7 @@ def _begin(settings: Settings, target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise BackupError(f"{target} holds other files, and nothing was changed. Name an empty folder or a new one.")
     for folder in (settings.dagster_home, Path(settings.lake)):
-        if target.resolve().is_relative_to(folder.resolve()):
+        if real_path(target).is_relative_to(real_path(folder)):
             raise BackupError(f"{target} is in {folder}, which is copied. Name a folder elsewhere.")
     target.mkdir(parents=True, exist_ok=True)
     target.chmod(0o700)
@@ -112,7 +113,7 @@ def _instance(
     if history:
         storage_config.check(config)
     url, base = storage_config.postgres_url(config), storage_config.sqlite_folder(config)
-    if history and not url and not (base and base.resolve().is_relative_to(settings.dagster_home.resolve())):
+    if history and not url and not (base and real_path(base).is_relative_to(real_path(settings.dagster_home))):
         raise BackupError(
             f"{settings.root / 'dagster.yaml'} names a storage that is neither SQLite in {settings.dagster_home} nor "
             "Postgres. Copy that database by its own means, and the rest with: --no-history"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from mystocks_dagster.backup.paths import stays_below
 from mystocks_dagster.errors import BackupError
+from mystocks_dagster.plain_files import read_plain
 
 #: The file of a complete backup. It is written last, so a folder with it is complete.
 FILE = "backup.json"
@@ -119,12 +120,14 @@ def read_manifest(folder: Path) -> Manifest:
             another shape, or names a file that would not be below the places of a restore.
     """
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = json.loads(read_plain(folder / FILE))
     except FileNotFoundError:
         begun = (folder / UNFINISHED).exists()
         remedy = f"finish it with: mystocks backup {folder}" if begun else "name the folder that `mystocks backup` made"
         state = "was begun and not finished" if begun else "holds no backup"
         raise BackupError(f"{folder} {state}; {remedy}.") from None
+    except NotADirectoryError:
+        raise BackupError(f"{folder} is not a folder; name the folder that `mystocks backup` made.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise BackupError(f"{folder / FILE} cannot be read ({error}). Copy it again from where it came.") from None
     if not isinstance(content, dict):

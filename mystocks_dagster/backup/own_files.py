@@ -10,6 +10,7 @@ from mystocks_dagster.backup.paths import stays_below
 from mystocks_dagster.history.rollup import FILE as ROLLUP
 from mystocks_dagster.instance import ADDRESS_FILE, is_generated
 from mystocks_dagster.lake.location import local_path
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.servicefiles.environment import FILE as SERVICE_ENVIRONMENT
 from mystocks_dagster.settings import (
     CODE_CHANGES,
@@ -114,7 +115,7 @@ def _walk(folder: Path, base: Path, first: str, others: set[Path], left_out: lis
             path = Path(here, name)
             if reason := _reason(path, others):
                 folders.remove(name)
-                if name not in MADE_AGAIN and path.resolve() not in others:
+                if name not in MADE_AGAIN and real_path(path) not in others:
                     left_out.append(f"{path}: {reason}")
         for name in sorted(names):
             path = Path(here, name)
@@ -131,7 +132,7 @@ def _walk(folder: Path, base: Path, first: str, others: set[Path], left_out: lis
 
 def _reason(folder: Path, others: set[Path]) -> str:
     """Return why a folder of the project is not copied; empty if it is."""
-    if folder.name in MADE_AGAIN or folder.resolve() in others:
+    if folder.name in MADE_AGAIN or real_path(folder) in others:
         return "it is copied otherwise, or made again"
     if folder.is_symlink():
         return "it is a link to a folder elsewhere"

@@ -16,6 +16,7 @@ from mystocks_dagster.errors import BackupDamaged, BackupError
 from mystocks_dagster.instance import RELATIVE_HOME, config_of
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.lake.table_files import TableFiles
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import DEMO_LAKE, LAKE, RESTORING, Settings
 from mystocks_dagster.taskfile import atomic_files
 
@@ -60,7 +61,7 @@ class Look:
 
 def below(settings: Settings, folder: Path) -> Settings:
     """Return the settings of a project that is wholly below a folder, whatever the environment says of another."""
-    root = folder.resolve()
+    root = real_path(folder)
     return replace(
         settings, root=root, task_file=root / "tasks.yaml", lake=str(root / LAKE), dagster_home=root / RELATIVE_HOME
     )
@@ -191,13 +192,13 @@ def _obstacles(source: Path, manifest: Manifest, places: Places) -> Iterator[str
 def _apart(source: Path, places: Places) -> set[Path]:
     """Return the folders in that of the project that are looked at by themselves, and the backup."""
     lake = local_path(places.lake) if places.lake else None
-    return {path.resolve() for path in (source, places.instance, *([Path(lake)] if lake else []))}
+    return {real_path(path) for path in (source, places.instance, *([Path(lake)] if lake else []))}
 
 
 def _first_file(folder: Path, apart: Collection[Path]) -> Path | None:
     """Return a file or link that is in a folder already; None if there is none but what no backup holds."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name in _NOT_IN_THE_WAY or path.name.startswith(f".{RESTORING}.") or path.resolve() in apart:
+        if path.name in _NOT_IN_THE_WAY or path.name.startswith(f".{RESTORING}.") or real_path(path) in apart:
             continue
         if path.is_symlink() or not path.is_dir():
             return path

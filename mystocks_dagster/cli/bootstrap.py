@@ -9,6 +9,7 @@ from mystocks_dagster.cli.open_project import open_project_to_run, ui_command
 from mystocks_dagster.cli.printing import console, escape, print_json
 from mystocks_dagster.cli.run import print_executions
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.plain_files import real_path
 
 #: The function of the task that is run.
 _FUNCTION = "bootstrap_market"
@@ -83,7 +84,7 @@ def source_params(origin: str | None) -> dict[str, str]:
     if origin in source_names() and not path.exists():
         return {"data_source": origin}
     if path.exists():
-        return {"folder": str(path.resolve())}
+        return {"folder": str(real_path(path))}
     if origin in source_names():
         return {"data_source": origin}
     names = ", ".join(source_names())

@@ -57,7 +57,7 @@ def check(json: Json = False) -> None:
 
 def _code_change_problems() -> list[Any]:
     """Return the problems of the project's file of code changes; without one, nothing is imported for it."""
-    if not dataset_folder().with_name(CODE_CHANGES).is_file():
+    if not dataset_folder().with_name(CODE_CHANGES).exists():
         return []
     from mystocks_dagster.lake.code_change_file import problems
 

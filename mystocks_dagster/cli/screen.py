@@ -47,8 +47,8 @@ def _print(result: Any) -> None:
     rows = [list(map(_shown, row)) for row in result.rows.rows()]
     if rows:
         print_table(result.rows.columns, rows, data=True)
-    more = f" ({len(rows):,} are shown)" if len(rows) < result.passed else ""
-    without = f", of which {result.without_values:,} lack a value" if result.without_values else ""
+    more = f" (the table shows {len(rows):,})" if len(rows) < result.passed else ""
+    without = f"; {result.without_values:,} of {result.screened:,} lack a value" if result.without_values else ""
     console.print(
         f"{result.day}: {result.passed:,} of {result.screened:,} symbols pass{more}{without}; "
         f"{result.bars:,} bars in {result.seconds:.2f} s"

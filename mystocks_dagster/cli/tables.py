@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from rich.cells import cell_len
@@ -144,10 +145,10 @@ def _number(value: float) -> str:
     """Format a number with at least two decimals, and without losing digits.
 
     Examples:
-        >>> [_number(value) for value in (12.0, 1234.5, 0.125, 1e-05, 2.5e-9, 1e16)]
-        ['12.00', '1,234.50', '0.125', '0.00001', '2.5e-09', '1e+16']
+        >>> [_number(value) for value in (12.0, 1234.5, 1178282.59, 0.125, 1e-05, 2.5e-9, 1e16)]
+        ['12.00', '1,234.50', '1,178,282.59', '0.125', '0.00001', '2.5e-09', '1e+16']
     """
     if value != 0 and not 1e-6 <= abs(value) < 1e15:
         return f"{value:g}" if value == float(f"{value:g}") else repr(value)
-    whole, _, decimals = f"{value:,.10f}".partition(".")
+    whole, _, decimals = f"{Decimal(repr(value)):,.10f}".partition(".")
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}" if decimals else whole

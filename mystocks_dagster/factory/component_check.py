@@ -9,6 +9,7 @@ import yaml
 
 from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.factory.together import conflicts
+from mystocks_dagster.plain_files import read_plain, real_path
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
 from mystocks_dagster.taskfile.reader import load_task_file
@@ -48,7 +49,7 @@ def task_files(folder: Path) -> Iterator[Path]:
     """Yield the task files that the defs.yaml files below a folder name."""
     for path in sorted(folder.rglob("defs.y*ml")):
         try:
-            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+            documents = list(yaml.safe_load_all(read_plain(path)))
         except (OSError, ValueError, yaml.YAMLError):  # `dg check` reports it itself
             continue
         for document in documents:
@@ -57,4 +58,4 @@ def task_files(folder: Path) -> Iterator[Path]:
                 name = attributes.get("tasks_file") if isinstance(attributes, dict) else None
                 # A template, or a value of the wrong type, is resolved only when the definitions are loaded.
                 if name is None or (isinstance(name, str) and "{{" not in name):
-                    yield (path.parent / (name or "tasks.yaml")).resolve()
+                    yield real_path(path.parent / (name or "tasks.yaml"))

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.history.models import Statistics
 from mystocks_dagster.history.record import moment
 
@@ -15,7 +16,17 @@ class TimeWindow(NamedTuple):
 
     @classmethod
     def of(cls, since: datetime | None, until: datetime | None) -> "TimeWindow":
-        """Return the window between two aware times."""
+        """Return the window between two aware times.
+
+        Raises:
+            InvalidParams: It ends before it begins.
+        """
+        if since and until and since >= until:
+            form = "%Y-%m-%d %H:%M"
+            raise InvalidParams(
+                f"There is no time from {since:{form}} until {until:{form}}, which is not included. Exchange the two, "
+                "or name a later end."
+            )
         return cls(since.timestamp() if since else None, until.timestamp() if until else None)
 
     def conditions(self) -> list[tuple[str, Any]]:

@@ -12,6 +12,7 @@ from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.symbols import normalise
 from mystocks_dagster.market.tables.reference import CODE_CHANGES
+from mystocks_dagster.plain_files import read_plain
 from mystocks_dagster.settings import CODE_CHANGES as FILE_NAME
 from mystocks_dagster.settings import dataset_folder
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
@@ -30,7 +31,7 @@ def own_changes() -> pl.DataFrame:
         TaskFileError: The file has problems; the error has all of them.
     """
     path = dataset_folder().with_name(FILE_NAME)
-    return read_changes(path) if path.is_file() else CODE_CHANGES.empty()
+    return read_changes(path) if path.exists() else CODE_CHANGES.empty()
 
 
 def problems() -> list[Problem]:
@@ -51,8 +52,11 @@ def read_changes(path: Path) -> pl.DataFrame:
         TaskFileError: The file has problems; the error has all of them.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_plain(path).decode("utf-8-sig")
+    except OSError as error:
+        hint = "Check that it is a file, and its permissions."
+        raise TaskFileError([_problem(path, 1, 0, f"the file cannot be read: {error.strerror}", hint)]) from None
+    except UnicodeDecodeError as error:
         raise TaskFileError([_problem(path, 1, 0, f"the file cannot be read: {error}", "Save it as UTF-8.")]) from None
     lines = text.splitlines()
     found = list(_read(path, lines))

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from mystocks_dagster import disk_errors
-from mystocks_dagster.errors import LakeError, UnknownName
+from mystocks_dagster.errors import InvalidParams, LakeError, UnknownName
 from mystocks_dagster.lake.prices import How, adjusted_bars
 from mystocks_dagster.lake.qlib import is_qlib_folder, write_qlib
 from mystocks_dagster.lake.selection import Selection
@@ -66,8 +66,10 @@ def export(lake: Lake, request: Export, target: Path, form: Format | None = None
         TableMissing: The table does not exist yet.
         UnknownName: There is no such table or format, the table has no such column to select by, or none of its rows
             is of one of the symbols.
-        InvalidParams: One of the symbols is not a code.
+        InvalidParams: One of the symbols is not a code, or the first day is after the last one.
     """
+    if request.start and request.end and request.start > request.end:
+        raise InvalidParams(f"The first day, {request.start}, is after the last one, {request.end}.")
     form = form or _format_of(target)
     _check_target(target, form, force=force)
     if request.symbols is not None:

@@ -1,6 +1,5 @@
 """One SELECT of the owner in a terminal: Ctrl-C ends it at once, and it leaves the machine's other programs memory."""
 
-import resource
 import signal
 import threading
 from collections.abc import Generator
@@ -18,7 +17,6 @@ from mystocks_dagster.lake.store import Lake
 _SHARE = 0.8
 #: What the container may use and uses; Linux only.
 _CONTAINER_MOST, _CONTAINER_NOW = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-_STATUS = Path("/proc/self/status")
 
 
 def query_as_owner(
@@ -37,8 +35,8 @@ def query_as_owner(
         LakeError: As in `Lake.query`, or it costs more than it may.
     """
     memory = memory or free_memory()
-    bounds = Bounds(rows=None, seconds=seconds, memory=memory, answer=None)
-    with _ended_by_ctrl_c(), _limited(memory):
+    bounds = Bounds(rows=None, seconds=seconds, memory=memory, answer=None, process=True)
+    with _ended_by_ctrl_c():
         return lake.query(sql, as_of=as_of, bounds=bounds)
 
 
@@ -63,19 +61,3 @@ def _ended_by_ctrl_c() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _limited(memory: int) -> Generator[None]:
-    """Limit what the process may take beside what it has: DuckDB does not count answers and long texts."""
-    if not _STATUS.exists():  # not on Linux
-        yield
-        return
-    fields = dict(line.split(":", 1) for line in _STATUS.read_text(encoding="utf-8").splitlines() if ":" in line)
-    before, most = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = int(fields["VmData"].split()[0]) * 1024 + memory
-    resource.setrlimit(resource.RLIMIT_DATA, (min(limit, most) if most >= 0 else limit, most))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (before, most))

@@ -168,7 +168,7 @@ class TableReader:
         """
         from mystocks_dagster.lake.sql import query
 
-        return query(self._views(sql, as_of), sql, as_of, self.code_changes(as_of), bounds)
+        return query(self._views(sql, as_of), sql, as_of, self.code_changes(as_of), bounds, self._missing)
 
     def tables(self) -> list[TableInfo]:
         """Return size and state of each existing table, in the order of `TABLES`; no data is read."""

@@ -1,16 +1,19 @@
 """SQL over the lake's tables: DuckDB with the tables as views, without access to files."""
 
+import re
 import threading
-from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mystocks_dagster.errors import QueryRefused, TableDamaged
+from mystocks_dagster.errors import LakeError, QueryRefused, TableDamaged
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.lake.damage import damage_message, find_damage
+from mystocks_dagster.lake.data_limit import limited_data
 from mystocks_dagster.lake.formats import as_stored
 from mystocks_dagster.lake.location import local_path
 from mystocks_dagster.market.clock import SHANGHAI
@@ -28,6 +31,9 @@ _SQL_TYPES = {
     pl.Binary: "BLOB",
 }
 
+#: DuckDB's message about a table that it does not know.
+_ABSENT = re.compile(r"Table with name (\w+) does not exist!")
+
 if TYPE_CHECKING:
     from deltalake import DeltaTable
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -42,12 +48,14 @@ class Bounds:
         seconds: Most time; a query that takes longer is stopped.
         memory: Most bytes of memory that DuckDB counts; see `lake.guest_query` for those that it does not.
         answer: Most bytes of the answer.
+        process: Whether the whole process is held to the memory too, while the query runs.
     """
 
     rows: int | None = 1000
     seconds: float | None = 20.0
     memory: int | None = 2_000_000_000
     answer: int | None = 20_000_000
+    process: bool = False
 
 
 def query(
@@ -56,13 +64,16 @@ def query(
     as_of: date | None = None,
     changes: CodeChanges = NO_CHANGES,
     bounds: Bounds | None = None,
+    missing: Callable[[str], LakeError] | None = None,
 ) -> pl.DataFrame:
     """Run one SELECT (or WITH, FROM, DESCRIBE, SHOW, EXPLAIN) over the tables, or over what was known on a day.
 
     If codes have changed, tables with a `symbol` have it as the newest code, and a column `code`: the code of the day.
-    With `bounds`, a query that costs more is stopped, and rows beyond the limit are left out.
+    With `bounds`, a query that costs more is stopped, and rows beyond the limit are left out. `missing` says why a
+    table that there may be is not there.
 
     Raises:
+        TableMissing: It names a table that is not there.
         QueryRefused: It is not a single such statement, or DuckDB rejects it; the message is DuckDB's.
         TableDamaged: A file of a table that it names is missing or damaged.
     """
@@ -77,7 +88,9 @@ def query(
             kinds = [statement.type.name for statement in statements]
             if kinds not in (["SELECT"], ["EXPLAIN"]):
                 raise QueryRefused(f"The lake is read-only: write a single SELECT. {_found(kinds)}")
-            with _stopped_after(connection, bounds.seconds if bounds else None):
+            # Not before: an import, or an opening of a table, that gets no memory ends the process.
+            held = limited_data(bounds.memory) if bounds and bounds.process and bounds.memory else nullcontext()
+            with held, _stopped_after(connection, bounds.seconds if bounds else None):
                 rows = connection.sql(statements[0].query)
                 limited = bounds and bounds.rows is not None and kinds == ["SELECT"]
                 answer = (rows.limit(bounds.rows) if limited else rows).to_arrow_table()
@@ -92,10 +105,20 @@ def query(
     except (duckdb.OutOfMemoryException, MemoryError):
         raise QueryRefused(_too_large(bounds)) from None
     except duckdb.Error as error:
+        if (found := _ABSENT.search(str(error))) and found[1] not in tables:
+            raise _absent(found[1], tables, missing) from None
         for name, table in tables.items():
             if name in sql.lower() and (damage := find_damage(_uri(table))):
                 raise TableDamaged(damage_message(*damage)) from None
         raise QueryRefused(f"The query failed: {error}") from None
+
+
+def _absent(name: str, tables: Collection[str], missing: Callable[[str], LakeError] | None) -> LakeError:
+    """Return why there is no such table; DuckDB's own proposal may be one of its catalogs."""
+    if missing and name in TABLES:
+        return missing(name)
+    hint = suggest(name, tables, allowed="The lake has")
+    return QueryRefused(f"There is no table {name!r}. {hint}".strip())
 
 
 def _too_long(bounds: Bounds | None) -> str:

@@ -26,6 +26,7 @@ from mystocks_dagster.dagster_internals import (
     WorkspaceFileTarget,
 )
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.processes import forker, lock
 from mystocks_dagster.processes.loopback import opener
 from mystocks_dagster.settings import Settings
@@ -161,7 +162,7 @@ def socket_folder(home: Path) -> Path:
     Code servers have no authentication, so other users must not reach them. The instance's own folder may be on a
     network drive or have a long path, where a socket cannot be created.
     """
-    name = f"mystocks-{os.getuid()}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]}"
+    name = f"mystocks-{os.getuid()}-{hashlib.sha256(str(real_path(home)).encode()).hexdigest()[:12]}"
     base = Path(tempfile.gettempdir())
     if len(os.fsencode(base / name / "code00-4194304")) > _PATH_BYTES:
         base = Path("/tmp")

@@ -17,6 +17,7 @@ import psutil
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.execution.heartbeat import ProcessIdentity
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.shared.file_lock import take_lock
 
 #: File in the instance's folder that the process of a daemon locks.
@@ -85,7 +86,7 @@ def claim(path: Path, what: str) -> None:
         LockHeld: Another process holds it.
         InstanceError: The file cannot be written.
     """
-    path = path.resolve()
+    path = real_path(path)
     if path in _held:
         return
     try:
@@ -111,7 +112,7 @@ def claim(path: Path, what: str) -> None:
 
 def release(path: Path) -> None:
     """Release the lock before this process ends."""
-    descriptor = _held.pop(path.resolve(), None)
+    descriptor = _held.pop(real_path(path), None)
     if descriptor is not None:
         os.ftruncate(descriptor, 0)
         os.close(descriptor)

@@ -9,6 +9,7 @@ from typing import Any
 
 from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.project import edit_ledger
 from mystocks_dagster.project.edit import EditResult, TaskFileEditor
 from mystocks_dagster.settings import Settings
@@ -73,7 +74,7 @@ class EntryVersions:
 
     def _all(self, name: str) -> Iterator[EntryVersion]:
         home = self._settings.dagster_home
-        edits, source = edit_ledger.notes(home), str(self._settings.task_file.resolve())
+        edits, source = edit_ledger.notes(home), str(real_path(self._settings.task_file))
         for path in (home / FOLDER).glob("*.json"):
             copy = _read(path)
             if copy.get("source") == source:

@@ -116,10 +116,13 @@ class LakeView:
         """Return rows of a table for a file, sorted by key.
 
         Raises:
-            InvalidParams: There are too many rows; the message has the command that exports them.
+            InvalidParams: There are too many rows; the message has the command that exports them. Or the first day is
+                after the last one.
         """
         from mystocks_dagster.market.tables import table
 
+        if start and end and start > end:
+            raise InvalidParams(f"The first day, {start}, is after the last one, {end}.")
         contract = table(name)
         selection: Selection = {"symbols": symbols}
         if contract.date_column:

@@ -8,6 +8,7 @@ from functools import cached_property
 import dagster as dg
 
 from mystocks_dagster.instance import open_instance
+from mystocks_dagster.plain_files import read_plain
 from mystocks_dagster.project.access import Caller
 from mystocks_dagster.project.background_reload import BackgroundReload
 from mystocks_dagster.project.project import Project
@@ -63,7 +64,7 @@ class ProjectCache:
 
     def _hash(self) -> bytes:
         try:
-            return hashlib.sha256(self.settings.task_file.read_bytes()).digest()
+            return hashlib.sha256(read_plain(self.settings.task_file)).digest()
         except OSError:  # loading the file reports the error
             return b"unreadable"
 

@@ -27,7 +27,7 @@ from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.group import Group
 from mystocks_dagster.taskfile.model import Task
-from mystocks_dagster.taskfile.problems import TaskFileError, path_text
+from mystocks_dagster.taskfile.problems import Fault, TaskFileError, path_text
 from mystocks_dagster.taskfile.signature import params_model
 
 #: Seconds to wait for other starts; each takes a second or two.
@@ -241,7 +241,7 @@ class RunControl:
             return
         secret = [(name,) for name in entry.secrets]
         if faults := params_faults(model, function, {**entry.params, **params}, secret):
-            texts = [f"{path_text(('params', *fault.path))}: {fault.message}. {fault.hint}".strip() for fault in faults]
+            texts = list(map(_told, faults))
             raise InvalidParams(f"{entry.task_id} was not started. " + " ".join(texts))
 
 
@@ -268,3 +268,9 @@ def _raised(outcome: StopResult | MyStocksError) -> StopResult:
     if isinstance(outcome, MyStocksError):
         raise outcome
     return outcome
+
+
+def _told(fault: Fault) -> str:
+    """Return a fault of a parameter in a sentence, which names the parameter once."""
+    said = fault.message.removeprefix(f"{fault.path[-1]}: ") if fault.path else fault.message
+    return f"{path_text(('params', *fault.path))}: {said.rstrip('.')}. {fault.hint}".strip()

@@ -30,6 +30,7 @@ from mystocks_dagster.taskfile.problems import TaskFileError
 
 #: A daemon whose `mystocks ui` was killed exits within so many seconds.
 _ORPHAN_SECONDS = 20.0
+_STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 def serve(
@@ -66,7 +67,6 @@ def serve(
     try:
         return _serve(settings, home, host, port, report, ready, stop_requested)
     except KeyboardInterrupt:
-        report("stopping the servers …")
         return 0
     finally:
         lock.release(home / lock.UI_LOCK)
@@ -104,9 +104,11 @@ def _serve(
             watch.check(stopped=f"Dagster 的进程意外退出（{reason}）")
         return 1
     except KeyboardInterrupt:
-        report("stopping the servers …")
         return 0
     finally:
+        _ignore_signals()
+        if stop_requested():
+            report("stopping the servers …")
         address_file.unlink(missing_ok=True)
         supervisor.stop()
         # Otherwise its last heartbeat would look like a running daemon for some time.
@@ -169,9 +171,15 @@ def stop_on_signals() -> Callable[[], bool]:
         raise KeyboardInterrupt
 
     # SIGINT too: a process that a shell starts in the background ignores it by default.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOP:
         signal.signal(number, stop)
     return requested.is_set
+
+
+def _ignore_signals() -> None:
+    """Ignore signals to stop from now on, as all is being stopped: whoever presses Ctrl-C twice wants just that."""
+    for number in _STOP:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def free_port(host: str, port: int) -> int:

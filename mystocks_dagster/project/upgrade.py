@@ -11,6 +11,7 @@ from mystocks_dagster.project.instance_file import upgraded
 from mystocks_dagster.project.new_project import schemas, template
 from mystocks_dagster.settings import DEMO_LAKE, Settings
 from mystocks_dagster.taskfile import atomic_files
+from mystocks_dagster.taskfile.yaml.source import read_text
 from mystocks_dagster.version_stamp import STAMP, installed, refuse_newer, stamped
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def missing_tasks(settings: Settings) -> list[str]:
     import re
 
     ids = re.compile(r"task_id: *['\"]?([\w-]+)")
-    mine = set(ids.findall(settings.task_file.read_text(encoding="utf-8")))
+    mine = set(ids.findall(read_text(settings.task_file)))
     return [name for name in ids.findall(template("tasks.yaml")) if name not in mine]
 
 

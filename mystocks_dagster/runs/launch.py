@@ -122,9 +122,25 @@ def create_run(
             repository_load_data=definition.repository_load_data,
         )
     except dg.DagsterInvalidConfigError as error:
-        reasons = " ".join(reason.message for reason in error.errors)
+        reasons = " ".join(map(_sentence, error.errors))
         raise InvalidParams(f"{job}: the parameters are invalid. {reasons}") from None
     return run.run_id
+
+
+#: What a parameter takes, by the name of its type in Dagster.
+_TAKES = {"String": "text", "Int": "a whole number", "Float": "a number", "Bool": "true or false"}
+
+
+def _sentence(reason: Any) -> str:
+    """Return why Dagster refuses a value; its own words where no single value is of another type."""
+    kind = getattr(getattr(reason.error_data, "config_type_snap", None), "given_name", None)
+    names = [getattr(entry, "field_name", None) for entry in reason.stack.entries]
+    if kind not in _TAKES or not names or names[-1] is None or not hasattr(reason.error_data, "value_rep"):
+        return reason.message
+    name, value = names[-1], reason.error_data.value_rep[:80]
+    if kind == "String":
+        return f"{name} is {value}, and it takes text. Write it in quotes; in a terminal: -p '{name}=\"{value}\"'"
+    return f"{name} is {value}, and it takes {_TAKES[kind]}."
 
 
 def _remote_origin(location: Any, job: str) -> Any:

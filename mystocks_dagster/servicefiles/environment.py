@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from mystocks_dagster.plain_files import read_plain_text
+
 #: In the instance's folder. Systemd and a shell read it; both treat text in double quotes alike.
 FILE = "service.env"
 #: Set by `mystocks` itself for its child processes.
@@ -17,7 +19,7 @@ _IN_TASK_FILE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)")
 def needed(environment: Mapping[str, str], task_file: Path) -> dict[str, str]:
     """Return the variables of `environment` that the project reads, including those that the task file names."""
     try:
-        named = set(_IN_TASK_FILE.findall(task_file.read_text(encoding="utf-8")))
+        named = set(_IN_TASK_FILE.findall(read_plain_text(task_file)))
     except (OSError, UnicodeDecodeError):  # `mystocks check` reports it
         named = set()
     return {

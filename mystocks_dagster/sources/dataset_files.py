@@ -9,6 +9,7 @@ import polars as pl
 from mystocks_dagster.datasets.placeholders import Value, fill
 from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
+from mystocks_dagster.plain_files import read_plain, real_path
 from mystocks_dagster.sources.csv_text import NotCsv, read_csv_text
 from mystocks_dagster.sources.dataset_frames import ColumnError, LeftOut, convert
 
@@ -34,7 +35,7 @@ def read_files(
         raise SourceUnavailable(f"There is no file {pattern} in {root}. Add it, or correct files.pattern.")
     frames, left_out = [], left_out or LeftOut()
     for path in paths:
-        if not path.resolve().is_relative_to(root.resolve()):
+        if not real_path(path).is_relative_to(real_path(root)):
             raise SourceChanged(f"{path} lies outside {root}; copy the file into the project.")
         of_file = LeftOut()
         frames.append(_rows(dataset, path, values, of_file))
@@ -66,5 +67,5 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
-    text, separator = read_csv_text(path.read_bytes())
+    text, separator = read_csv_text(read_plain(path))
     return pl.read_csv(text.encode(), infer_schema=False, separator=separator)

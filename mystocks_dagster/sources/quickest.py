@@ -6,6 +6,7 @@ from pathlib import Path
 from zipfile import is_zipfile
 
 from mystocks_dagster.errors import InvalidParams, SettingsError, SourceError, SourceUnavailable
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.declaration import SourceDeclaration
 from mystocks_dagster.sources.reach import reach
@@ -95,7 +96,7 @@ def from_files(path: Path, settings: Settings) -> ChosenSource:
         InvalidParams: It does not exist, or holds neither.
     """
     name = _recognised(path)
-    options = {**settings.source_options, name: str(path.resolve())}
+    options = {**settings.source_options, name: str(real_path(path))}
     return ChosenSource(name, replace(settings, source=None, source_options=options))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mystocks_dagster.plain_files import read_plain
 from mystocks_dagster.strategies.annotations import Unreadable, literal, type_of
 from mystocks_dagster.strategies.definition import RESERVED, Definition, StrategyParams
 from mystocks_dagster.strategies.lookback import bars_of
@@ -36,7 +37,7 @@ class StrategyFile:
 def read_strategies(path: Path, *, shipped: bool = False, kind: Kind = "strategy") -> StrategyFile:
     """Return the strategies, or the indicators, that a file declares; a faulty one is left out and reported."""
     try:
-        text = decoded(path, path.read_bytes())
+        text = decoded(path, read_plain(path))
         tree = ast.parse(text, str(path))
     except SyntaxError as error:
         message = f"the file is not valid Python: {error.msg}"
@@ -45,7 +46,7 @@ def read_strategies(path: Path, *, shipped: bool = False, kind: Kind = "strategy
         return StrategyFile(problems=tuple(error.problems))
     except OSError as error:
         message = f"the file cannot be read: {error.strerror}"
-        return StrategyFile(problems=(_problem(path, 1, 1, message, "Check its permissions."),))
+        return StrategyFile(problems=(_problem(path, 1, 1, message, "Check that it is a file, and its permissions."),))
     except (ValueError, RecursionError, MemoryError) as error:
         return StrategyFile(problems=(_problem(path, 1, 1, f"the file cannot be read: {error}"),))
     definitions, problems = [], []

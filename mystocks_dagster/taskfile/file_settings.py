@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.taskfile import pydantic_errors
 from mystocks_dagster.taskfile.alerts import written_faults
 from mystocks_dagster.taskfile.functions import package_fault
@@ -33,7 +34,7 @@ def read_head(document: Document, folder: Path, environment: Mapping[str, str]) 
             values = _without(values, invalid)
     faults += _default_faults(defaults, environment)
     for index, name in enumerate(head.task_packages):
-        if reason := package_fault(name, folder.resolve()):
+        if reason := package_fault(name, real_path(folder)):
             faults.append(Fault(("task_packages", index), reason))
     faults += _alert_faults(document)
     own = [fault for fault in document.faults if fault.path[0] not in SECTIONS]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings, dataset_folder, formula_folder
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.functions import find
@@ -36,10 +37,10 @@ def load(settings: Settings, folder: Path, only: str | None = None) -> Version |
         folder: Folder of the copies of versions.
         only: Dagster's name of a task or group: only its entries are built, with their functions.
     """
-    known = _read(folder).get(str(settings.task_file.resolve()))
+    known = _read(folder).get(str(real_path(settings.task_file)))
     try:
         content = content_hash(read_text(settings.task_file))
-        if known is None or known["hash"] != content or not _unchanged(known, settings.task_file.resolve().parent):
+        if known is None or known["hash"] != content or not _unchanged(known, real_path(settings.task_file).parent):
             return None
         mark_valid(known["ids"])
         version = load_version(folder, content, only, functions=only is not None)
@@ -52,7 +53,7 @@ def note(version: Version, folder: Path) -> None:
     """Store the verdict that a version, with its functions, has no problems."""
     if version.problems or _depends_on_more(version):
         return
-    key = str(version.source.resolve())
+    key = str(real_path(version.source))
     modules = {
         function.__module__: _file(sys.modules.get(function.__module__)) for function in version.functions.values()
     }

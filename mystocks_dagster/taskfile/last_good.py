@@ -13,6 +13,7 @@ from typing import Any
 
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.excerpts import with_remedy
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files, known_good
 from mystocks_dagster.taskfile.problems import TaskFileError
@@ -131,4 +132,4 @@ def last_good(folder: Path) -> dict[str, str]:
 
 
 def _key(path: Path) -> str:
-    return str(path.resolve())
+    return str(real_path(path))

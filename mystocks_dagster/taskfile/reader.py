@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.market.publication import Publication
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import environment as process_environment
 from mystocks_dagster.taskfile.entries import Builder, Built
 from mystocks_dagster.taskfile.file_settings import read_head
@@ -180,7 +181,7 @@ def load_document(
     """
     environment = process_environment() if environment is None else environment
     head, problems = read_head(document, path.parent, environment)
-    resolver = Functions(head.task_packages, path.resolve().parent) if functions else None
+    resolver = Functions(head.task_packages, real_path(path).parent) if functions else None
     builder = Builder(document.defaults, environment, resolver)
     raws = [raw for entries in document.entries.values() for raw in entries]
     built = [builder.build(raw) for raw in raws if only is None or raw.label in only]

@@ -12,6 +12,7 @@ from mystocks_dagster.taskfile.yaml.tree import walk
 
 #: `$${` is a literal `${`; an opening brace without its closing one is matched in order to report it.
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<inner>[^}]*)(?P<close>\}?)")
+_OURS = "MYSTOCKS_"
 _INNER = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(:-(?P<default>.*))?", re.DOTALL)
 #: Fields that everybody sees, in the UI, in logs and in file names, and which therefore must not contain a secret.
 PUBLIC = frozenset(
@@ -110,11 +111,16 @@ def _value(match: re.Match[str], path: Path, environment: Mapping[str, str], use
     if default is not None and not value:
         return default
     if value is None:
-        similar = near(name, environment)
+        similar = [other for other in near(name, environment) if _alike(name, other)]
         hint = f"Did you mean ${{{similar[0]}}}?" if similar else f"Set it, or give a default: ${{{name}:-default}}."
         return Fault(path, f"the environment variable {name} is not set", hint, span=span)
     used.append(name)
     return value
+
+
+def _alike(name: str, other: str) -> bool:
+    """Return whether two names are alike beside the beginning that all names of the project's variables share."""
+    return bool(near(name.removeprefix(_OURS), [other.removeprefix(_OURS)]))
 
 
 def _put(data: Any, path: Path, value: Any) -> None:

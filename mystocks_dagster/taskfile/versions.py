@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.names import dagster_name, mark_valid
 from mystocks_dagster.taskfile.problems import Fault, Problem, TaskFileError, path_text
@@ -19,7 +20,7 @@ from mystocks_dagster.taskfile.yaml.document import SECTIONS, Document, Raw, Sec
 def store(version: Version, folder: Path) -> str:
     """Store a copy of a version in `folder`, and return its hash."""
     copy = {
-        "source": str(version.source.resolve()),
+        "source": str(real_path(version.source)),
         "head": dict(version.document.head),
         "writes": dict(version.writes),
         "also_writes": dict(version.also_writes),

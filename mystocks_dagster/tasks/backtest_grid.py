@@ -64,7 +64,10 @@ def run_backtest_grid(params: GridParams, run: TaskRun) -> TaskResult:
     lake = run.lake()
     days = trading_days(lake, params.start_date, params.end_date)
     if params.train_days and len(days) <= params.train_days:
-        raise InvalidParams(f"{days[0]} to {days[-1]} are {len(days)} trading days, train_days is {params.train_days}.")
+        raise InvalidParams(
+            f"{days[0]} to {days[-1]} are {len(days)} trading days, train_days is {params.train_days}. "
+            "Write fewer train_days, or name an earlier start_date or a later end_date."
+        )
     benchmark = read_benchmark(lake, params.benchmark, days) if params.benchmark else []
     points = params.points
     names, signals = _signals(lake, params, points, days)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import EXPORTS, Settings
 from mystocks_dagster.sources.recorded import archive_folder
 
@@ -40,8 +41,8 @@ def cache_folder(text: str, settings: Settings) -> Path:
     Raises:
         InvalidParams: It is not a cache of this project, is reached through a link, or contains protected files.
     """
-    root = settings.root.resolve()
-    own = settings.dagster_home.resolve() / CACHE
+    root = real_path(settings.root)
+    own = real_path(settings.dagster_home) / CACHE
     try:
         named = Path(os.path.normpath(root / text))
         resolved = named.resolve()
@@ -49,7 +50,7 @@ def cache_folder(text: str, settings: Settings) -> Path:
         raise InvalidParams(f"cleanup_paths: {text!r} is not a path.") from None
     if resolved != named:
         raise InvalidParams(f"cleanup_paths: {text!r} is reached through a symbolic link; name the folder itself.")
-    listed = [folder.resolve() for folder in settings.caches]
+    listed = [real_path(folder) for folder in settings.caches]
     _check_place(text, named, root, [own, *listed])
     within_own = any(is_same_path(path, own) for path in (named, *named.parents))
     _check_protected(text, named, _protected_paths(settings, root), within_own=within_own)
@@ -101,11 +102,11 @@ def is_same_path(path: Path, other: Path) -> bool:
 
 def _protected_paths(settings: Settings, root: Path) -> Iterator[Path]:
     yield from (root / name for name in _PROJECT)
-    yield settings.task_file.resolve()
-    yield settings.dagster_home.resolve()
-    yield settings.exports.resolve()
+    yield real_path(settings.task_file)
+    yield real_path(settings.dagster_home)
+    yield real_path(settings.exports)
     yield Path(__file__).resolve().parent.parent
     if "://" not in settings.lake:
-        yield Path(settings.lake).resolve()
+        yield real_path(Path(settings.lake))
     if archive := archive_folder(settings):
         yield archive

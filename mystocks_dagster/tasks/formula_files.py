@@ -4,6 +4,7 @@ from pathlib import Path, PurePosixPath
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.plain_files import read_plain, real_path
 from mystocks_dagster.settings import FORMULAS, formula_folder
 
 #: Largest file in bytes; the longest formulas on the forums have some 20,000.
@@ -21,7 +22,7 @@ def read_formula(named: str) -> str:
     """
     path = _inside(named)
     try:
-        content = path.read_bytes() if path.stat().st_size <= _LARGEST else None
+        content = read_plain(path) if path.stat().st_size <= _LARGEST else None
     except OSError as error:
         raise InvalidParams(f"{named} cannot be read: {error.strerror}. {_there(path)}") from None
     if content is None:
@@ -38,8 +39,8 @@ def _inside(named: str) -> Path:
     """Return the path of a file, which must be in the folder, also after links are followed."""
     folder = formula_folder()
     parts = PurePosixPath(named.replace("\\", "/")).parts
-    path = (folder.parent / Path(*parts)).resolve() if parts else folder
-    if path.suffix.lower() != ".txt" or not path.is_relative_to(folder.resolve()):
+    path = real_path(folder.parent / Path(*parts)) if parts else folder
+    if path.suffix.lower() != ".txt" or not path.is_relative_to(real_path(folder)):
         raise InvalidParams(f"{named!r} is not a .txt file in {FORMULAS}/ beside tasks.yaml; move it there.")
     return path
 

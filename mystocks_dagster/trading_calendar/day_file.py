@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.plain_files import read_plain
 from mystocks_dagster.trading_calendar.statement import Statement
 
 _DATE_NAMES = frozenset({"date", "day", "trade_date", "cal_date", "calendar_date", "日期", "交易日", "交易日期"})
@@ -34,7 +35,7 @@ def read_days(path: Path) -> Statement:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}.") from None
     if len(content) > _MAX_BYTES:

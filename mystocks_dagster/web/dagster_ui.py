@@ -34,6 +34,10 @@ _ERROR = """<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><title
 Task pages: <a href="/tasks">/tasks</a></p></body></html>"""
 
 
+#: Below them an address names a log or a run.
+_NAMED = (f"{DAGSTER_PATH}/logs/", f"{DAGSTER_PATH}/download_debug/")
+
+
 @contextmanager
 def dagster_ui(settings: Settings, workspace: Path) -> Generator[ASGIApp]:
     """Open Dagster's UI below `DAGSTER_PATH` for the code locations of a workspace file."""
@@ -48,6 +52,10 @@ def dagster_ui(settings: Settings, workspace: Path) -> Generator[ASGIApp]:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
+    path = request.url.path
+    # Dagster opens what the address names, without a look whether it is there.
+    if path.startswith(_NAMED) and isinstance(error, (ValueError, AttributeError)):
+        return JSONResponse(body("HttpError", f"{path} does not exist. See /docs for the calls."), 404)
     message = f"{type(error).__name__}: {error}"[:500]
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_ERROR.format(message=escape(message)), 500)

@@ -1,5 +1,6 @@
 """The calls that the seed does not have, and what every call answers to what is wrong."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -204,10 +205,45 @@ def test_a_broken_task_says_why_and_can_be_mended_while_the_others_go_on(client:
     assert client.get("/api/tasks/daily").status_code == 200
 
 
+@pytest.mark.parametrize("until", ["2026-12-04", "2026-11-01", "2026-12-05T00:00"])
+@pytest.mark.parametrize("path", ["/api/tasks/executions/", "/api/tasks/statistics"])
+def test_days_of_the_history_that_are_exchanged_are_refused(client: TestClient, path: str, until: str) -> None:
+    refused = client.get(path, params={"since": "2026-12-05", "until": until})
+    assert (refused.status_code, "Exchange the two" in refused.text) == (422, True)
+    assert client.get(path, params={"since": "2026-12-05", "until": "2026-12-06"}).status_code == 200
+
+
+def test_a_task_file_that_is_a_link_to_itself_is_told_on_pages_and_by_calls(client: TestClient, desk: Folder) -> None:
+    path = desk.root / "tasks.yaml"
+    path.unlink()
+    path.symlink_to(path)
+    refused = client.get("/api/tasks/")
+    assert (refused.status_code, "is a link that leads to no file" in refused.json()["message"]) == (503, True)
+    page = client.get("/tasks", headers={"accept": "text/html"})
+    assert (page.status_code, "是一个链接，它不指向任何文件" in page.text) == (503, True)
+
+
+@pytest.mark.timeout(60)
+def test_a_task_file_that_is_a_pipe_is_not_waited_for_and_all_goes_on_when_it_is_a_file_again(
+    client: TestClient, desk: Folder
+) -> None:
+    path = desk.root / "tasks.yaml"
+    path.unlink()
+    os.mkfifo(path)
+    refused = client.get("/api/tasks/")
+    assert (refused.status_code, "is a pipe or a device" in refused.json()["message"]) == (503, True)
+    path.unlink()
+    desk.write("tasks.yaml", TASKS)
+    assert [task["task_id"] for task in client.get("/api/tasks/").json()] == ["base", "daily"]
+
+
 def test_the_documentation_needs_no_other_host(client: TestClient) -> None:
     page = client.get("/docs")
     assert page.status_code == 200
     assert "/api/tasks/{task_id}/start" in page.text
+    # Else a browser asks for one, or complains that it may not show the page's own.
+    assert 'rel="icon" href="data:,"' in page.text
+    assert "img-src data:;" in page.headers["content-security-policy"]
     assert "://" not in page.text
     assert "<script" not in page.text
     document = client.get("/openapi.json").json()

@@ -353,6 +353,11 @@ def test_what_is_no_file_in_a_backup_is_not_waited_for(backup: Path, empty: Comm
     assert "it is not a file" in empty("restore", str(backup), code=1)
 
 
+def test_the_list_of_a_backup_is_no_backup_and_the_folder_is_asked_for(backup: Path, empty: Commands) -> None:
+    told = empty("restore", str(backup / "backup.json"), code=1)
+    assert "backup.json is not a folder; name the folder that `mystocks backup` made." in told
+
+
 #: Lists that nobody wrote as a backup's, though the digest is that of their content.
 OTHER_SHAPES: list[Callable[[dict[str, Any]], Any]] = [
     lambda content: content.clear(),

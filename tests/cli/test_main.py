@@ -152,3 +152,12 @@ def test_a_command_that_the_tests_fork_prints_and_ends_as_one_in_a_new_interpret
     new = subprocess.run(command, cwd=shipped.root, env=env, capture_output=True, text=True, check=False)
     forked = run_forked(words, shipped.root, env, 120)
     assert (forked.returncode, forked.stdout, forked.stderr) == (new.returncode, new.stdout, new.stderr)
+
+
+@pytest.mark.parametrize("command", ["history", "stats"])
+def test_days_that_are_exchanged_are_no_empty_history(cli: Commands, command: str) -> None:
+    cli.folder.write("tasks.yaml", "tasks: []\n")
+    told = cli(command, "--since", "2026-12-05", "--until", "2026-11-01", code=1)
+    assert (
+        "There is no time from 2026-12-05 00:00 until 2026-11-02 00:00, which is not included. Exchange the two" in told
+    )

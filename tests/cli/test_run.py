@@ -11,7 +11,7 @@ TASKS = """
     task_packages: [mine]
     tasks:
       - {task_id: count, task_type: manual, task_module: mine, task_function: count, params: {threshold: 1.095,
-         day: 2022-01-04}}
+         day: 2022-01-04, label: x}}
       - {task_id: typed, task_type: manual, task_module: mine, task_function: typed}
       - {task_id: window, task_type: manual, task_module: mine, task_function: window}
       - {task_id: slow, task_type: manual, task_module: mine, task_function: slow, max_instances: 1,
@@ -87,6 +87,24 @@ def test_a_misspelt_parameter_of_a_plain_function_is_refused_and_a_new_one_is_sa
     refused = mine.mystocks("run", "count", "-p", "treshold=1.05", code=1)
     assert "It has no parameter 'treshold' in the task file. Did you mean 'threshold'?" in refused
     assert "has no parameter 'extra'" in mine.mystocks("run", "count", "-p", "extra=1")
+
+
+def test_a_day_that_does_not_exist_is_told_with_the_parameters_name_once(mine: Folder) -> None:
+    refused = " ".join(mine.mystocks("run", "window", "-p", "day=2026-02-30", code=1).split())
+    assert "params.day: '2026-02-30' is not a day. Write it like 2026-11-27 or 20261127." in refused
+    assert "20261127.." not in refused
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("label=1", """label is 1, and it takes text. Write it in quotes; in a terminal: -p 'label="1"'"""),
+        ("threshold=high", "threshold is 'high', and it takes a number."),
+    ],
+)
+def test_a_value_of_another_type_is_told_with_what_the_parameter_takes(mine: Folder, written: str, told: str) -> None:
+    refused = mine.mystocks("run", "count", "-p", written, code=1)
+    assert told in " ".join(refused.split())
 
 
 def test_a_query_ends_without_a_page_about_leaks(mine: Folder) -> None:

@@ -53,6 +53,13 @@ def test_the_symbols_are_listed_with_their_values(mystocks: Commands) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
+def test_those_that_lack_a_value_are_counted_among_all_and_not_among_those_that_pass(mystocks: Commands) -> None:
+    text = mystocks("screen", "C>0 AND (C>8.5 OR MA(C,9)>0)")
+    assert "1 of 2 symbols pass; 2 of 2 lack a value; " in text
+    assert "2 of 2 symbols pass (the table shows 1); " in mystocks("screen", "C>0", "--limit", "1")
+
+
+@pytest.mark.usefixtures("loaded")
 def test_json_has_what_rest_has(mystocks: Commands) -> None:
     result = json.loads(mystocks("screen", "C>0", "--day", "2026-11-26", "--limit", "1", "--json"))
     assert (result["day"], result["passed"], len(result["symbols"])) == ("2026-11-26", 2, 1)

@@ -75,6 +75,11 @@ def test_prices_are_adjusted_and_rows_selected_as_asked(filled: Lake, tmp_path: 
     assert frame["factor"].tolist() == [1.0, 2.0]
 
 
+def test_days_that_are_exchanged_are_refused_and_not_said_to_have_no_rows(filled: Lake, tmp_path: Path):
+    with pytest.raises(InvalidParams, match=f"The first day, {WED}, is after the last one, {TUE}"):
+        export(filled, Export(table="daily_bars", start=WED, end=TUE), tmp_path / "bars.csv")
+
+
 def test_symbols_may_be_spelt_as_users_do_and_none_is_left_out_without_a_word(filled: Lake, tmp_path: Path):
     both = Export(table="daily_bars", symbols=("sh600000", "000001"))
     assert export(filled, both, tmp_path / "both.csv") == 5

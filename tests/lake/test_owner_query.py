@@ -4,8 +4,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from mystocks_dagster.errors import QueryRefused
@@ -22,6 +25,14 @@ from mystocks_dagster.lake.store import Lake
 import duckdb
 print("begins", flush=True)
 query_as_owner(Lake(sys.argv[1]), sys.argv[2])
+"""
+
+
+FRESH = """
+import sys
+from mystocks_dagster.lake.owner_query import query_as_owner
+from mystocks_dagster.lake.store import Lake
+print(query_as_owner(Lake(sys.argv[1]), "SELECT count(*) AS n FROM daily_bars", memory=100_000_000).item())
 """
 
 
@@ -57,6 +68,18 @@ def test_a_query_that_would_take_all_memory_is_stopped_before(lake: Lake, sql: s
     with pytest.raises(QueryRefused, match=r"more memory than 0\.3 GB"):
         query_as_owner(lake, sql, memory=300_000_000)
     assert query_as_owner(lake, "SELECT 1 AS one").to_dicts() == [{"one": 1}]
+
+
+@pytest.mark.slow
+def test_the_least_memory_that_can_be_asked_for_is_enough_to_count_rows(
+    tmp_path: Path, make_bars: Callable[..., pl.DataFrame]
+) -> None:
+    lake = Lake(str(tmp_path / "data"), "real")
+    lake.replace_days("daily_bars", make_bars(date(2025, 1, 2)), [date(2025, 1, 2)])
+    # A process that has imported neither DuckDB nor the reader of tables, and has no memory of earlier queries.
+    command = [sys.executable, "-c", FRESH, str(lake.location)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "3\n", "")
 
 
 def test_a_large_answer_of_the_owner_is_whole(lake: Lake) -> None:

@@ -1,11 +1,12 @@
 """SQL reads everything and changes nothing."""
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
 from mystocks_dagster.errors import LakeError
+from mystocks_dagster.market.clock import SHANGHAI
 
 DAY = date(2025, 1, 2)
 
@@ -21,6 +22,23 @@ def test_a_query_sees_the_tables_as_readers_do(filled):
     assert answer.rows(named=True) == [{"date": DAY, "n": 3, "price": 10.0}]
     assert filled.query("SHOW TABLES")["name"].to_list() == ["daily_bars"]
     assert "year" not in filled.query("SELECT * FROM daily_bars").columns
+
+
+def test_a_table_that_was_not_there_yet_at_that_moment_is_told_with_its_first_day(filled):
+    past = filled.at(datetime(2020, 1, 1, tzinfo=SHANGHAI))
+    with pytest.raises(LakeError, match=r"daily_bars did not exist at 2020-01-01.*its first version is of"):
+        past.query("SELECT count(*) FROM daily_bars")
+
+
+def test_a_table_that_is_not_there_names_those_of_the_lake_and_no_catalog_of_duckdb(filled):
+    for name, told in (
+        ("daily_bras", "There is no table 'daily_bras'. Did you mean 'daily_bars'?"),
+        ("xyz", "There is no table 'xyz'. The lake has: daily_bars."),
+        ("index_bars", f"There is no table index_bars in the lake {filled.location} yet; run the task that writes it."),
+    ):
+        with pytest.raises(LakeError) as error:
+            filled.query(f"SELECT * FROM {name}")
+        assert str(error.value) == told
 
 
 def test_columns_of_the_same_name_are_numbered(filled):
@@ -64,5 +82,5 @@ def test_no_file_can_be_read(filled, tmp_path: Path, sql):
 
 
 def test_a_mistake_is_answered_in_duckdbs_words(filled):
-    with pytest.raises(LakeError, match="daily_bar does not exist"):
-        filled.query("SELECT * FROM daily_bar")
+    with pytest.raises(LakeError, match='Referenced column "clse" not found'):
+        filled.query("SELECT clse FROM daily_bars")

@@ -1,17 +1,21 @@
 """Where the UI is: on a port of its own, and known to the others while it lives."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from support.project import Folder, serve, wait_for
 
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import ADDRESS_FILE, address_note, ui_address
+from mystocks_dagster.instance import ADDRESS_FILE, address_note, open_instance, ui_address
 from mystocks_dagster.project.servers import free_port
+from mystocks_dagster.settings import Settings
 
 
 def test_another_port_is_taken_when_the_first_is_in_use() -> None:
@@ -54,3 +58,21 @@ def test_the_ui_is_still_found_after_the_clock_was_set(tmp_path: Path, monkeypat
     create_time = psutil.Process.create_time
     monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + 3600)
     assert ui_address(tmp_path) == "http://127.0.0.1:3000"
+
+
+@pytest.mark.slow
+def test_ctrl_c_pressed_three_times_stops_all_in_order_and_says_so_once(folder: Folder) -> None:
+    folder.write("tasks.yaml", "tasks: []\n")
+    with serve(folder) as server:
+        log = folder.root / "ui.log"
+        server.process.send_signal(signal.SIGINT)
+        wait_for(lambda: "stopping the servers" in log.read_text(encoding="utf-8"), 30, "the answer to Ctrl-C")
+        server.process.send_signal(signal.SIGINT)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+    said = log.read_text(encoding="utf-8")
+    assert said.count("stopping the servers") == 1
+    assert "Traceback" not in said
+    home = replace(Settings.from_env(folder.root), dagster_home=folder.root / ".dagster")
+    with open_instance(home) as instance:
+        assert instance.get_daemon_heartbeats() == {}

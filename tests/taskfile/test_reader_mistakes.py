@@ -1,10 +1,12 @@
 """Each kind of mistake: where it is told to be, what was found, and what is allowed."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from mystocks_dagster.taskfile.problems import Problem
+from mystocks_dagster.taskfile.reader import check_task_file
 
 Check = Callable[[str], list[Problem]]
 
@@ -794,3 +796,12 @@ def test_nothing_can_wait_for_a_supervisor(check: Check, head: str, task: Callab
 
 def test_a_supervisor_may_depend_on_tasks_that_end(check: Check, head: str, task: Callable[..., str]):
     assert check(head + task() + task("dependencies: [sync]", task_id="watch", kind="supervisor")) == []
+
+
+@pytest.mark.parametrize("name", ["MYSTOCKS_NOT_SET", "MYSTOCKS_MY_KEY"])
+def test_a_variable_that_only_has_the_prefix_of_ours_is_not_taken_for_one_of_them(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "tasks.yaml"
+    path.write_text(f"tasks:\n  - {{task_id: a, params: {{x: '${{{name}}}'}}}}\n", encoding="utf-8")
+    ours = {"MYSTOCKS_TASKS": "tasks.yaml", "MYSTOCKS_LAKE": "data"}
+    hints = [problem.hint for problem in check_task_file(path, environment=ours) if name in problem.message]
+    assert hints == [f"Set it, or give a default: ${{{name}:-default}}."]

@@ -126,5 +126,5 @@ def test_a_grid_that_cannot_be_meant_is_refused_at_load(params, message):
 
 
 def test_a_window_that_is_no_longer_than_its_training_is_refused(computing, alternating_market):
-    with pytest.raises(InvalidParams, match="are 150 trading days, train_days is 150"):
+    with pytest.raises(InvalidParams, match=r"are 150 trading days, train_days is 150\. Write fewer train_days"):
         run_backtest_grid(GridParams(grid={"max_positions": [1]}, train_days=150, test_days=20), computing)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.declaration import SourceDeclaration
 
@@ -9,7 +10,7 @@ from mystocks_dagster.sources.declaration import SourceDeclaration
 def archive_folder(settings: Settings) -> Path | None:
     """Return the folder of the archive, or None if `MYSTOCKS_RECORDED` is not set."""
     folder = settings.source_option("recorded")
-    return (settings.root / folder).resolve() if folder else None
+    return real_path(settings.root / folder) if folder else None
 
 
 SOURCE = SourceDeclaration(

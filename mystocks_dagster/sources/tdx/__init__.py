@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date, time
 from pathlib import Path
 
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.declaration import HostRule, Offer, SourceDeclaration
 
@@ -16,7 +17,7 @@ _FIRST = date(1990, 12, 19)
 def archive_path(settings: Settings) -> Path | None:
     """Return the user's zip or folder, or None if `MYSTOCKS_TDX` is not set."""
     option = settings.source_option("tdx")
-    return (settings.root / option).expanduser().resolve() if option else None
+    return real_path((settings.root / option).expanduser()) if option else None
 
 
 def _bars(table: str, unknown: tuple[str, ...] = (), note: str = "") -> tuple[Offer, Offer]:

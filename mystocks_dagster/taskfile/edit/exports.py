@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mystocks_dagster.errors import InvalidParams, SettingsError
 from mystocks_dagster.market.clock import now
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.edit.serialization import Format, export_text
@@ -43,9 +44,9 @@ def confined(settings: Settings, named: str) -> Path:
             of a task file.
         SettingsError: The export folder contains the project itself.
     """
-    folder = settings.exports.resolve()
+    folder = real_path(settings.exports)
     named = _DATE.sub(lambda match: now().strftime(match[1]), named)
-    if settings.root.resolve().is_relative_to(folder) or settings.dagster_home.resolve().is_relative_to(folder):
+    if real_path(settings.root).is_relative_to(folder) or real_path(settings.dagster_home).is_relative_to(folder):
         raise SettingsError(
             f"MYSTOCKS_EXPORTS is {folder}, which contains the project itself; "
             "name a folder for exports only, such as exports."
@@ -82,7 +83,7 @@ def export(settings: Settings, target: Path, form: Format | None = None, *, forc
         SettingsError: The file cannot be written.
         TaskFileError: The task file cannot be read.
     """
-    path = target.parent.resolve() / target.name
+    path = real_path(target.parent) / target.name
     content = export_text(settings.task_file, form or ("json" if path.suffix == ".json" else "yaml")).encode()
     known = _noted(settings)
     _check(settings, path, known.get(str(path)), force=force)
@@ -97,7 +98,7 @@ def export(settings: Settings, target: Path, form: Format | None = None, *, forc
 
 def is_unchanged(settings: Settings, path: Path, text: str) -> bool:
     """Return whether a text is exactly what an export wrote to a path, so that an untrusted caller may import it."""
-    known = _noted(settings).get(str(path.parent.resolve() / path.name))
+    known = _noted(settings).get(str(real_path(path.parent) / path.name))
     return known is not None and known == _hash(text.encode("utf-8", "surrogatepass"))
 
 

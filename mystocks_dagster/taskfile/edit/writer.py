@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.edit import splice
 from mystocks_dagster.taskfile.edit.difference import difference
@@ -146,7 +147,7 @@ def change(
     Raises:
         TaskFileError: The file cannot be read, or the result would be invalid.
     """
-    path = Path(path).resolve()
+    path = real_path(Path(path))
     with atomic_files.locked(path):
         if not dry_run:
             atomic_files.tidy(path)

@@ -124,6 +124,10 @@ def read_text(path: FilePath) -> str:
     if path.is_dir():
         raise _unreadable(path, f"{path} is a folder", "Name the file itself.")
     if not path.exists():
+        if path.is_symlink():
+            raise _unreadable(
+                path, f"{path} is a link that leads to no file", "Name the file itself, or mend the link."
+            )
         files = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
         beside = [item.name for item in files if item.name not in _NO_TASK_FILES]
         hint = suggest(path.name, sorted(beside), allowed="In that folder")

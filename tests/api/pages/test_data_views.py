@@ -101,6 +101,7 @@ def test_a_table_is_downloaded_as_a_file_that_other_programs_read(browser: TestC
     parquet = browser.get("/data/stocks/download?format=parquet")
     assert "贵州茅台" in pl.read_parquet(io.BytesIO(parquet.content))["name"]
     assert browser.get("/data/daily_bars/download?format=exe").status_code == 422
+    assert browser.get("/data/daily_bars/download?start=2026-12-05&end=2026-11-01").status_code == 422
     assert browser.get("/data/daily_bars/download?start=soon").status_code == 422
 
 

@@ -73,7 +73,7 @@ def test_executions_of_all_tasks_stand_in_one_list_that_can_be_narrowed(browser:
         assert {run_id for run_id in (good, bad) if f">{run_id[:8]}" in page} == expected, query
     assert "没有符合条件的执行记录" in browser.get("/tasks/-/executions?status=skipped").text
     assert browser.get("/tasks/-/executions?status=lost").status_code == 422
-    for query in ("from=yesterday", "from=0001-01-01", "to=9999-12-31"):
+    for query in ("from=yesterday", "from=0001-01-01", "to=9999-12-31", "from=2026-12-05&to=2026-11-01"):
         assert browser.get(f"/tasks/-/executions?{query}").status_code == 422
 
 
