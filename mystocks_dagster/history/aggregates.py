@@ -21,7 +21,7 @@ class TimeWindow(NamedTuple):
         Raises:
             InvalidParams: It ends before it begins.
         """
-        if since and until and since >= until:
+        if since and until and since > until:
             form = "%Y-%m-%d %H:%M"
             raise InvalidParams(
                 f"There is no time from {since:{form}} until {until:{form}}, which is not included. Exchange the two, "

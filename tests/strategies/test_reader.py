@@ -126,4 +126,4 @@ def test_a_strategy_that_notepad_saved_with_a_mark_at_its_begin_is_read(tmp_path
 def test_a_file_that_is_a_folder_is_told_in_a_sentence(tmp_path):
     (tmp_path / "x.py").mkdir()
     (problem,) = read_strategies(tmp_path / "x.py").problems
-    assert problem.message == "the file cannot be read: Is a directory"
+    assert problem.message == "the file cannot be read: it is a folder"
