@@ -205,7 +205,7 @@ def test_a_broken_task_says_why_and_can_be_mended_while_the_others_go_on(client:
     assert client.get("/api/tasks/daily").status_code == 200
 
 
-@pytest.mark.parametrize("until", ["2026-12-04", "2026-11-01", "2026-12-05T00:00"])
+@pytest.mark.parametrize("until", ["2026-12-04", "2026-11-01"])
 @pytest.mark.parametrize("path", ["/api/tasks/executions/", "/api/tasks/statistics"])
 def test_days_of_the_history_that_are_exchanged_are_refused(client: TestClient, path: str, until: str) -> None:
     refused = client.get(path, params={"since": "2026-12-05", "until": until})
