@@ -41,9 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take Ctrl-C, which a shell that runs tests in the background has ignored: tests send it, and so do commands."""
+    """Take Ctrl-C, which a shell that runs tests in the background has ignored, and SIGHUP, which nohup has: tests send
+    both, and commands take them."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if not hasattr(config, "workerinput"):
         keep_bytecode()
     if config.getoption("quick"):

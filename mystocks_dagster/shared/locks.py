@@ -80,8 +80,9 @@ class Lock:
         """Give the lock back."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(psycopg2.Error):
-                connection.close()
+            with contextlib.suppress(psycopg2.Error), contextlib.closing(connection), connection.cursor() as cursor:
+                # The server notices a closed connection some time later.
+                cursor.execute("SELECT pg_advisory_unlock_all()")
 
     def _try(self) -> bool:
         try:

@@ -204,7 +204,8 @@ def test_a_table_is_exported_once_and_replaced_only_with_force(mystocks: Command
     one = ("data", "export", "daily_bars", str(out), "--start", "2025-01-03", "--symbols", "600000.SH", "--force")
     assert mystocks.json(*one) == {"table": "daily_bars", "rows": 1, "out": str(out)}
     assert out.read_text(encoding="utf-8-sig").splitlines()[1].startswith("600000.SH,2025-01-03,9.0")
-    assert "has no such rows" in mystocks(*one, "--end", "2025-01-01", code=1)
+    assert "is after the last one" in mystocks(*one, "--end", "2025-01-01", code=1)
+    assert "has no such rows" in mystocks(*one, "--start", "2025-06-02", "--end", "2025-06-03", code=1)
     assert "no table 'bars'" in mystocks("data", "export", "bars", str(out), "--force", code=1)
 
 
