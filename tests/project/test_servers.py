@@ -27,10 +27,12 @@ def test_another_port_is_taken_when_the_first_is_in_use() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_port_0_is_any_free_one() -> None:
     assert free_port("127.0.0.1", 0) > 1023
 
 
+@pytest.mark.slow
 def test_a_foreign_address_is_refused_with_the_remedy() -> None:
     with pytest.raises(InstanceError, match=r"127\.0\.0\.1"):
         free_port("203.0.113.7", 3000)

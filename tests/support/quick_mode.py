@@ -78,7 +78,11 @@ def _root(value: Any) -> str:
 class QuickMode:
     """The plugin behind `--quick`."""
 
+    #: Whether the tests that run are the quick ones.
+    chosen = False
+
     def __init__(self) -> None:
+        QuickMode.chosen = True
         self._within_test = False
         self._caused: list[str] = []
         sys.addaudithook(self._audit)

@@ -8,6 +8,7 @@ import os
 from functools import cache
 
 import pytest
+from support.quick_mode import QuickMode
 
 from mystocks_dagster.factory import fork_server
 
@@ -28,7 +29,9 @@ forking.main()
 
 
 def share_fork_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the commands of a test fork their runs from the server of this process."""
+    """Let the commands of a test fork their runs from the server of this process; quick tests start none."""
+    if QuickMode.chosen:
+        return
     monkeypatch.setattr(fork_server, "_begun", [])
     monkeypatch.setattr(fork_server, "begin", lambda: fork_server._begun.append(_server()))
 
