@@ -31,7 +31,7 @@ demo: packages ## run the main job on a small simulated market
 ui: packages ## start the web UI and the daemon; make ui ARGS=--open opens the browser when it is ready
 	@$(BIN)/mystocks ui $(ARGS)
 
-quick: setup ## run the tests of every layer that start no process or server (under a minute)
+quick: setup ## run the tests of every layer that start no process or server (one to two minutes)
 	@$(BIN)/pytest --quick -p no:schemathesis -n 2 tests
 
 test: setup ## run all tests except those of `make live`
