@@ -167,7 +167,7 @@ def commit(uri: str, attempt: Callable[[DeltaTable | None], None]) -> None:
 
 
 def _keep_log_short(uri: str, version: int) -> None:
-    """Now and then, write what all commits say together into one file, so that whoever opens the table reads few."""
+    """Write a checkpoint after every `_BETWEEN_CHECKPOINTS` versions; a reader needs only the commits after it."""
     if version % _BETWEEN_CHECKPOINTS == 0:
         with suppress(DeltaError, OSError):  # the commit is stored, and the log can be read without it
             DeltaTable(uri).create_checkpoint()

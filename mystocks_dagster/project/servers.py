@@ -177,7 +177,7 @@ def stop_on_signals() -> Callable[[], bool]:
 
 
 def _ignore_signals() -> None:
-    """Ignore signals to stop from now on, as all is being stopped: whoever presses Ctrl-C twice wants just that."""
+    """Ignore further stop signals, such as a second Ctrl-C: the servers are stopping already."""
     for number in _STOP:
         signal.signal(number, signal.SIG_IGN)
 

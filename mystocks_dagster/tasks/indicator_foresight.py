@@ -1,4 +1,4 @@
-"""No indicator in Python may see later days: before it is calculated, this is tried on some of the stored bars."""
+"""Refuse indicators in Python that use later days: each is first tested on a sample of the stored bars."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,7 +10,7 @@ from mystocks_dagster.strategies.own_indicators import READS
 from mystocks_dagster.tasks.indicator_bars import TradedBars
 from mystocks_dagster.tasks.own_indicator_choice import OwnChoice
 
-#: So many symbols and days are tried; `mystocks strategies check` tries more.
+#: The sample: number of symbols, and calendar days. `mystocks strategies check` tests more.
 _SYMBOLS, _DAYS = 5, 1000
 _ADJUSTED = "_hfq"
 
@@ -20,7 +20,7 @@ def refuse_foresight(lake: Lake, choices: Sequence[Any]) -> None:
 
     Args:
         lake: Where the daily bars are.
-        choices: The entries of `indicators:`; only those in Python are tried.
+        choices: The entries of `indicators:`; only those in Python are tested.
 
     Raises:
         InvalidParams: A value depends on later days; the message names the indicator, its place, and an example.

@@ -84,3 +84,12 @@ def test_a_database_that_does_not_answer_is_named_without_its_password() -> None
         Lock("postgresql://me:secret@127.0.0.1:1/stocks", "one", "me").take(patience=5)
     assert "secret" not in str(raised.value)
     assert time.monotonic() - started < 5
+
+
+def test_a_lock_that_was_given_back_is_free_at_once(url: str) -> None:
+    mine, holders = Lock(url, "one", "me"), Holders(url)
+    for _ in range(50):
+        assert mine.take()
+        assert holders.of(["one"]) == {"one": ["me"]}
+        mine.release()
+        assert holders.of(["one"]) == {}

@@ -1,5 +1,7 @@
 """What the installed YAML reader, DuckDB and pydantic say of usual mistakes is told in Chinese."""
 
+import importlib
+import inspect
 import re
 from datetime import date
 from typing import Annotated, Any
@@ -7,6 +9,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, TypeAdapter, ValidationError
 
+from mystocks_dagster.dagster_internals import CheckRunHealthResult, WorkerStatus
 from mystocks_dagster.errors import QueryRefused
 from mystocks_dagster.lake.sql import query
 from mystocks_dagster.taskfile.yaml.tree import Malformed, parse
@@ -100,3 +103,13 @@ def test_a_wrong_value_in_a_request_is_told_in_chinese(kind: Any, value: Any) ->
         TypeAdapter(kind).validate_python(value)
     told = translate(caught.value.errors()[0]["msg"], "zh")
     assert not ENGLISH.search(told), told
+
+
+def test_a_run_whose_process_was_killed_is_reported_in_chinese() -> None:
+    module = importlib.import_module("dagster._daemon.monitoring.run_monitoring")
+    assert 'f"Detected run worker status {check_health_result}. Marking run"' in inspect.getsource(module)
+    gone = "the run's process 5 is gone: it was killed, or the machine went down"
+    result = CheckRunHealthResult(WorkerStatus.FAILED, gone)
+    written = f"Detected run worker status {result}. Marking run 3f2a as failed."
+    told = translate(written, "zh")
+    assert told == "此次运行的进程 5 已不存在：它被强制结束，或机器宕机。运行 3f2a 已标记为失败。"
