@@ -175,7 +175,7 @@ def test_a_daemon_that_cannot_be_kept_running_is_told_by_the_process_that_starte
     assert holder is not None
     os.kill(holder.pid, signal.SIGKILL)
     # Each new one finds that another daemon runs, and ends.
-    wait_for(lambda: _claimed(path), 10, "the lock of the killed daemon")
+    wait_for(lambda: _claimed(path), 60, "the lock of the killed daemon")
     try:
         told = watched.told("🛑 调度守护进程已停止")
     finally:

@@ -260,7 +260,7 @@ def test_a_killed_run_process_leaves_no_process(site: Site, job: str) -> None:
     worker = psutil.Process(site.worker(run_id))
     family = [one.pid for one in worker.children(recursive=True)]
     os.kill(worker.pid, signal.SIGKILL)
-    wait_for(lambda: not running([worker.pid, *family, *pids]), 15, "the end of all processes of the killed run")
+    wait_for(lambda: not running([worker.pid, *family, *pids]), 60, "the end of all processes of the killed run")
     assert site.server.wait(run_id, 120) == "FAILURE"
 
 

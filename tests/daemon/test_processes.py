@@ -192,7 +192,7 @@ def test_runs_are_forked_and_start_all_the_same_when_the_fork_server_was_killed(
 
     homes, since = live.folder.root / ".dagster" / "storage", time.time()
     wait_for(forked, 120, "a run that is forked")
-    server = wait_for(fork_server, 5, "the fork server")
+    server = wait_for(fork_server, 60, "the fork server")
     server.kill()
     live.works()
 
@@ -213,7 +213,7 @@ def test_when_the_ui_is_killed_its_servers_end_and_the_next_has_one_daemon(
     parent.kill()
     # At once, as a service manager does.
     live.up()
-    wait_for(lambda: not any(text(one) for one in servers), 5, "the end of the killed one's servers")
+    wait_for(lambda: not any(text(one) for one in servers), 60, "the end of the killed one's servers")
     assert live.daemons() == [one.pid for one in [live.process("daemon")] if one]
     live.works()
     assert text(worker), "a run that was under way goes on"

@@ -112,7 +112,7 @@ def test_a_second_start_is_told_the_running_execution_and_stop_really_stops(api:
     assert api.get("/api/tasks/health")["running_tasks"] >= 1
     told = api.post("/api/tasks/slow/stop")
     assert told["execution_id"] == started
-    wait_for(lambda: not is_running(body), 10, "the end of the body's process")
+    wait_for(lambda: not is_running(body), 60, "the end of the body's process")
     assert api.get(f"/api/tasks/executions/{started}")["status"] == "cancelled"
     assert api.call("POST", "/api/tasks/slow/stop")[0] == 409
     assert api.call("POST", f"/api/tasks/executions/{started}/stop")[0] == 409

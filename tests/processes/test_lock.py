@@ -77,7 +77,7 @@ def test_a_worker_that_outlives_the_daemon_does_not_hold_the_lock(tmp_path: Path
         daemon.wait()
         os.kill(worker, 0)  # it lives
         # A fork has let go of it as soon as it has begun.
-        wait_for(lambda: lock.holder(path) is None, 10, "a lock that nobody holds")
+        wait_for(lambda: lock.holder(path) is None, 60, "a lock that nobody holds")
 
 
 @pytest.mark.parametrize(

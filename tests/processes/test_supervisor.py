@@ -118,7 +118,7 @@ def test_servers_and_what_they_started_end_with_their_parent_however_that_ends(
         assert len(running(all_of_them)) == 4
         supervisor.send_signal(number)
         supervisor.wait()
-        wait_for(lambda: not running(all_of_them), 8, "the end of all")
+        wait_for(lambda: not running(all_of_them), 60, "the end of all")
 
 
 @linux
@@ -131,7 +131,7 @@ def test_a_fork_that_was_killed_comes_back_in_an_interpreter_of_its_own(log: Pat
         again = wait_for(lambda: len(found := pids(log)) == 3 and found, 30, "its restart")[2][0]
         assert "child.py" in " ".join(psutil.Process(again).cmdline())
         assert first[1].is_running()
-    wait_for(lambda: not running(pid for line in pids(log) for pid in line), 8, "the end of all")
+    wait_for(lambda: not running(pid for line in pids(log) for pid in line), 60, "the end of all")
 
 
 def test_stop_leaves_nothing_behind(log: Path) -> None:
@@ -246,7 +246,7 @@ def test_one_that_ends_again_and_again_is_given_up_after_ever_longer_pauses(
     again = [line for line in said if "Restarting it in" in line]
     assert len(again) == 5
     assert len(pids(log)) == 6
-    wait_for(lambda: not running(pid for line in pids(log) for pid in line), 10, "the end of what each had started")
+    wait_for(lambda: not running(pid for line in pids(log) for pid in line), 60, "the end of what each had started")
 
 
 def test_a_high_port_on_which_nobody_listens_is_never_connected_to() -> None:

@@ -52,7 +52,7 @@ def test_a_lock_is_free_again_when_its_process_is_killed(url: str, other: subpro
     assert mine.take(patience=20)
     assert holders.of(["one"]) == {"one": ["me"]}
     mine.release()
-    wait_for(lambda: holders.of(["one"]) == {}, 10, "the lock to be given back")
+    wait_for(lambda: holders.of(["one"]) == {}, 60, "the lock to be given back")
 
 
 def test_several_hold_a_shared_lock_and_each_is_named(url: str) -> None:

@@ -156,7 +156,7 @@ def test_events_logs_and_files_of_the_runs_are_gone_and_the_disk_has_the_space(s
     old = [store.run("night", load="success", report="success") for _ in range(3)]
     worker = store.home / "storage" / old[0] / "worker.log"
     worker.parent.mkdir(parents=True, exist_ok=True)
-    worker.write_bytes(b"x" * 300_000)
+    worker.write_bytes(b"x" * 3_000_000)
     stays = store.run("load", load="success")
     versions = [store.home / "taskfiles" / f"{number:064x}.json" for number in range(14)]
     versions[0].parent.mkdir(exist_ok=True)
@@ -165,15 +165,15 @@ def test_events_logs_and_files_of_the_runs_are_gone_and_the_disk_has_the_space(s
         os.utime(version, (0, 0))
     log = Path(store.history("load")[-1]["log_path"])
     foreseen = store.project.history.clean_up(30, dry_run=True)
-    assert (foreseen.runs, foreseen.executions, foreseen.task_files, foreseen.bytes_freed > 300_000) == (3, 6, 4, True)
+    assert (foreseen.runs, foreseen.executions, foreseen.task_files, foreseen.bytes_freed > 3_000_000) == (3, 6, 4, True)
     assert worker.exists()
     assert len(store.instance.get_runs()) == 4, "a dry run removes nothing"
 
     cleaned = store.project.history.clean_up(30)
 
     assert (cleaned.runs, cleaned.task_files) == (3, 4)
-    # Postgres keeps some of what the removed rows took, for the rows to come.
-    assert cleaned.bytes_freed > 200_000
+    # Postgres keeps what the removed rows took, for the rows to come, and may write maps of it.
+    assert cleaned.bytes_freed > 2_500_000
     assert not worker.parent.exists()
     assert not log.exists()
     asked = store.project.instance

@@ -354,8 +354,9 @@ def test_the_standin_runs_as_a_process_of_its_own() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         address = process.stdout.readline().strip()
-        body = urllib.request.urlopen(
-            f"{address}/api/data/v1/get?reportName=RPT_X&pageSize=1&pageNumber=1", timeout=10
-        ).read()
-        process.terminate()
+        try:
+            question = f"{address}/api/data/v1/get?reportName=RPT_X&pageSize=1&pageNumber=1"
+            body = urllib.request.urlopen(question, timeout=100).read()
+        finally:
+            process.kill()
     assert b"9501" in body
