@@ -165,7 +165,8 @@ def test_events_logs_and_files_of_the_runs_are_gone_and_the_disk_has_the_space(s
         os.utime(version, (0, 0))
     log = Path(store.history("load")[-1]["log_path"])
     foreseen = store.project.history.clean_up(30, dry_run=True)
-    assert (foreseen.runs, foreseen.executions, foreseen.task_files, foreseen.bytes_freed > 3_000_000) == (3, 6, 4, True)
+    assert (foreseen.runs, foreseen.executions, foreseen.task_files) == (3, 6, 4)
+    assert foreseen.bytes_freed > 3_000_000
     assert worker.exists()
     assert len(store.instance.get_runs()) == 4, "a dry run removes nothing"
 
