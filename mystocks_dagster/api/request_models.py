@@ -1,7 +1,7 @@
 """The parameters and bodies of the calls, checked before a handler runs."""
 
 import math
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from fastapi import Body, Depends, Path, Query, Request
@@ -59,6 +59,15 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
 
 
+def _end_of_day(written: object) -> object:
+    """Return the midnight that ends a day, as the commands take it; anything else as it was."""
+    try:
+        day = date.fromisoformat(str(written))
+        return datetime.combine(day + timedelta(days=1), time(), SHANGHAI)
+    except (ValueError, OverflowError):
+        return written
+
+
 Manager = Annotated[TaskManager, Depends(_manager)]
 TaskId = Annotated[str, Path(pattern=ID_PATTERN, max_length=LONGEST_ID, description="Id of a task.")]
 GroupId = Annotated[str, Path(pattern=ID_PATTERN, max_length=LONGEST_ID, description="Id of a group.")]
@@ -83,7 +92,11 @@ Moment = Annotated[datetime, AfterValidator(_aware)]
 Day = Annotated[date | None, BeforeValidator(day_or_none)]
 _ZONE = "Shanghai time unless it has an offset."
 Since = Annotated[Moment | None, Query(description=f"Only executions that started at or after this time. {_ZONE}")]
-Until = Annotated[Moment | None, Query(description=f"Only executions that started before this time. {_ZONE}")]
+Until = Annotated[
+    Moment | None,
+    BeforeValidator(_end_of_day),
+    Query(description=f"Only executions that started before this time; a date includes the whole day. {_ZONE}"),
+]
 _DRY_RUN = "Check and show the changes without making them."
 DryRun = Annotated[bool, Query(description=_DRY_RUN)]
 Fields = Annotated[dict[str, Any], Body(), AfterValidator(_plain)]

@@ -58,7 +58,8 @@ def history(
         columns = ("start", "task", "status", "seconds", "retries", "job", "run")
         print_table(columns, map(_execution_row, executions), optional=("job", "retries", "run"))
         if failed := next((execution for execution in executions if execution.status == State.FAILED), None):
-            console.print(f"[red]{failed.task_id}, {failed.run_id[:8]}:[/] {escape(translate(failed.remark))}")
+            why = translate(failed.remark.removeprefix(f"{failed.task_id}: "))
+            console.print(f"[red]{failed.task_id}, {failed.run_id[:8]}:[/] {escape(why)}")
             console.print(f"Its log: mystocks logs {failed.execution_id}")
 
 

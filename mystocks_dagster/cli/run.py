@@ -135,7 +135,8 @@ def print_executions(executions: Sequence[Any]) -> None:
     print_table(("task", "status", "rows", "seconds", "remark"), rows, said=("remark",))
     for execution in executions:
         if execution.error_message:
-            errors.print(f"\n[red]{execution.task_id}[/]: {escape(translate(execution.error_message))}")
+            why = translate(execution.error_message.removeprefix(f"{execution.task_id}: "))
+            errors.print(f"\n[red]{execution.task_id}[/]: {escape(why)}")
             errors.print(f"[dim]more: mystocks logs {escape(execution.execution_id)}[/]")
 
 

@@ -19,9 +19,9 @@ class TimeWindow(NamedTuple):
         """Return the window between two aware times.
 
         Raises:
-            InvalidParams: It ends before it begins.
+            InvalidParams: It ends before or when it begins.
         """
-        if since and until and since > until:
+        if since and until and since >= until:
             form = "%Y-%m-%d %H:%M"
             raise InvalidParams(
                 f"There is no time from {since:{form}} until {until:{form}}, which is not included. Exchange the two, "

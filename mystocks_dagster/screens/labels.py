@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from mystocks_dagster.market.formulas.functions import FUNCTIONS
 from mystocks_dagster.market.formulas.syntax import Binary, Call, Expression, Name, Number, Text, Unary
 
 #: How tightly an operator binds.
@@ -20,7 +21,7 @@ _ALONE = {"=", "<>", "<", "<=", ">", ">="}
 
 
 def label_of(expression: Expression) -> str:
-    """Return an expression as people write it.
+    """Return an expression as people write it: without the columns that a function takes by itself.
 
     Examples:
         >>> label_of(Binary("*", Number(2.0), Call("MA", (Name("VOL"), Number(5.0)))))
@@ -36,7 +37,8 @@ def label_of(expression: Expression) -> str:
         case Text(value=value):
             return f"'{value}'"
         case Call(function=function, arguments=arguments):
-            return f"{function}({','.join(map(label_of, arguments))})" if arguments else function
+            written = arguments[len(FUNCTIONS[function].implied) :]
+            return f"{function}({','.join(map(label_of, written))})" if written else function
         case Unary(operator=operator, operand=operand):
             inner = label_of(operand)
             inner = f"({inner})" if isinstance(operand, Binary) else inner

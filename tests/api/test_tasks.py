@@ -211,6 +211,7 @@ def test_days_of_the_history_that_are_exchanged_are_refused(client: TestClient, 
     refused = client.get(path, params={"since": "2026-12-05", "until": until})
     assert (refused.status_code, "Exchange the two" in refused.text) == (422, True)
     assert client.get(path, params={"since": "2026-12-05", "until": "2026-12-06"}).status_code == 200
+    assert client.get(path, params={"since": "2026-12-05", "until": "2026-12-05"}).status_code == 200, "one whole day"
 
 
 def test_a_task_file_that_is_a_link_to_itself_is_told_on_pages_and_by_calls(client: TestClient, desk: Folder) -> None:

@@ -17,6 +17,8 @@ from mystocks_dagster.screens.labels import label_of
         ("UP:=C>O; STRONG:=V>MA(V,5); UP AND STRONG", ["UP", "CLOSE", "OPEN", "STRONG", "VOL", "MA(VOL,5)"]),
         ("NOT(C<O) OR COUNT(C>O,5)>=3", ["CLOSE", "OPEN", "COUNT(CLOSE>OPEN,5)"]),
         ("C>O AND C>REF(C,1)", ["CLOSE", "OPEN", "REF(CLOSE,1)"]),
+        ("MA(C,1.5)>10/4", ["MA(CLOSE,1)"]),
+        ("DATE>1260101 AND C>SAR(4,2,20)", ["DATE", "CLOSE", "SAR(4,2,20)"]),
         ("EVERY(C>O,3)", ["EVERY(CLOSE>OPEN,3)"]),
     ],
 )

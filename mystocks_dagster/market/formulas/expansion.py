@@ -8,7 +8,7 @@ from mystocks_dagster.market.formulas.bars import DEFINED
 from mystocks_dagster.market.formulas.constants import constant
 from mystocks_dagster.market.formulas.functions import FUNCTIONS
 from mystocks_dagster.market.formulas.statements import StatementParser
-from mystocks_dagster.market.formulas.syntax import Binary, Call, Expression, Formula, Name, Unary
+from mystocks_dagster.market.formulas.syntax import Binary, Call, Expression, Formula, Name, Number, Unary
 from mystocks_dagster.market.formulas.tokens import tokenize
 
 _LEVELS = ("OPEN", "HIGH", "LOW", "CLOSE")
@@ -48,6 +48,8 @@ def _argument(kind: str, expression: Expression, known: Mapping[str, float]) -> 
     if kind == "level" and value is not None:
         return Name(_LEVELS[int(value)], expression.position)
     if kind == "window" and value is not None and value != int(value):
+        if constant(expression, {}) is not None:  # of no parameter, whose value may be another
+            return Number(float(int(value)), expression.position)
         return Call("INTPART", (expression,), expression.position)
     return _with_whole_numbers(expression, known)
 

@@ -81,7 +81,7 @@ def test_full_width_characters_and_small_letters_mean_the_same(text):
         ("MEMA(C,7)", "SMA(C,7,1)"),
         ("ISUP", "C>O"),
         ("ZIG(3,5)", "ZIG(C,5)"),
-        ("MA(C,5/2)", "MA(C,INTPART(5/2))"),
+        ("MA(C,5/2)", "MA(C,2)"),
         ("V/CAPITAL", "V/(V/HSL*100)"),
         ("MAX6(1,2,3,4,5,C)", "MAX(MAX(MAX(1,2),MAX(3,4)),MAX(5,C))"),
     ],
