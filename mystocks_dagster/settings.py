@@ -1,6 +1,5 @@
-"""The project's settings: the only module that reads environment variables."""
+"""The project's settings, out of environment variables."""
 
-import math
 import os
 import re
 from collections.abc import Generator, Mapping
@@ -12,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from mystocks_dagster import environment_variables as variables
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.source_choice import source_choices, source_names, split_sources
@@ -43,7 +43,6 @@ CODE_CHANGES = "code_changes.csv"
 #: The folder beside the task file with the project's own indicators in Python.
 INDICATORS = "indicators"
 _CALENDAR_VARIABLES = ("MYSTOCKS_ROOT", "MYSTOCKS_TRADING_CALENDAR", "DAGSTER_HOME")
-_FLAGS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,14 +140,14 @@ class Settings:
             source=_source(),
             upstream=os.environ.get("MYSTOCKS_UPSTREAM") or None,
             dagster_home=real_path(root / home) if home else root / ".dagster",
-            fixed_now=_moment("MYSTOCKS_NOW"),
-            api_token=_token("MYSTOCKS_API_TOKEN"),
+            fixed_now=variables.read_moment("MYSTOCKS_NOW"),
+            api_token=variables.read_header("MYSTOCKS_API_TOKEN"),
             exports=real_path(root / (os.environ.get("MYSTOCKS_EXPORTS") or EXPORTS)),
-            api_commands=_flag("MYSTOCKS_API_COMMANDS"),
+            api_commands=variables.read_flag("MYSTOCKS_API_COMMANDS"),
             caches=_paths(root, "MYSTOCKS_CACHES"),
-            log_bytes=round(_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
-            log_files=round(_number("MYSTOCKS_LOG_FILES", 5, least=1)),
-            log_json=_choice("MYSTOCKS_LOG_FORMAT", ("text", "json")) == "json",
+            log_bytes=round(variables.read_number("MYSTOCKS_LOG_MEGABYTES", 10, least=0.001) * 1_000_000),
+            log_files=round(variables.read_number("MYSTOCKS_LOG_FILES", 5, least=1)),
+            log_json=variables.read_choice("MYSTOCKS_LOG_FORMAT", ("text", "json")) == "json",
             engine=_engine(),
             trading_calendar=_trading_calendar(root),
             source_options=_source_variables("MYSTOCKS_{}"),
@@ -298,41 +297,6 @@ def _trading_calendar(root: Path) -> Path | None:
     return default if default.exists() else None
 
 
-def _number(variable: str, default: float, *, least: float) -> float:
-    text = os.environ.get(variable)
-    if not text:
-        return default
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not least <= number < math.inf:
-        raise SettingsError(f"{variable} is {text!r}; write a number of at least {least:g}.")
-    return number
-
-
-def _moment(variable: str) -> datetime | None:
-    text = os.environ.get(variable)
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{variable} is {text!r}; write it like 2025-04-07T16:00:00+08:00.") from None
-    if moment.tzinfo is None:
-        raise SettingsError(f"{variable} is {text!r}, which has no UTC offset; add +08:00.")
-    if not 1990 <= moment.year <= 2100:
-        raise SettingsError(f"{variable} is {text!r}; the year is out of range (1990-2100).")
-    return moment
-
-
-def _token(variable: str) -> str | None:
-    text = os.environ.get(variable) or None
-    if text and not (text.isascii() and text.isprintable()):
-        raise SettingsError(f"{variable} has a character that an HTTP header cannot contain; use letters and digits.")
-    return text
-
-
 def _engine() -> str | None:
     address = os.environ.get("MYSTOCKS_ENGINE") or None
     if address and not re.fullmatch(r"(tcp|tls)://[^/\s]+:\d+", address):
@@ -340,17 +304,3 @@ def _engine() -> str | None:
             f"MYSTOCKS_ENGINE is {address!r}; write the address that dask scheduler prints, like tcp://10.0.0.5:8786."
         )
     return address
-
-
-def _choice(variable: str, choices: tuple[str, ...]) -> str:
-    text = (os.environ.get(variable) or choices[0]).lower()
-    if text not in choices:
-        raise SettingsError(f"{variable} is {text!r}; write {' or '.join(choices)}.")
-    return text
-
-
-def _flag(variable: str) -> bool:
-    text = (os.environ.get(variable) or "no").lower()
-    if text not in _FLAGS:
-        raise SettingsError(f"{variable} is {text!r}; write yes or no.")
-    return _FLAGS[text]
