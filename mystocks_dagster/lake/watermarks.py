@@ -5,7 +5,8 @@ of Delta's application transactions, written by the commit that writes the rows,
 Only transaction logs are read, never data.
 """
 
-from collections.abc import Callable, Collection, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +22,8 @@ from mystocks_dagster.lake.store import Lake
 
 #: Everything must be computed: no watermark is known.
 BEGINNING = date.min
+#: The writer of what was written in part, or by work that is not the usual one.
+NOBODY = ""
 #: Stands for whatever work was done last, so that a reader need not know its name.
 _ANY = "any work"
 
@@ -50,6 +53,29 @@ def versions(lake: Lake, tables: Sequence[str]) -> tuple[Version, ...]:
 def watermarks(work: Collection[str], inputs: Sequence[Version]) -> dict[str, int]:
     """Return the watermarks of work that has read these versions of its inputs."""
     return {_name(piece, version): version.number for piece, version in product((*work, _ANY), inputs)}
+
+
+def writers(works: Mapping[str, str]) -> dict[str, int]:
+    """Return the watermarks that name the work by which each part of a table, such as a column, was written last.
+
+    Work that was done once has its own watermarks for good. Where other work has written the same part since, the rows
+    are no longer those of the first.
+    """
+    return {_writer(part): _digest(work) for part, work in works.items()}
+
+
+def wrote_last(computed: DeltaTable, part: str, work: str, *, unknown: bool = True) -> bool:
+    """Return whether a part of a table was written last by this work; `unknown` where no writer is known."""
+    number = computed.transaction_version(watermark_name(computed, _writer(part)))
+    return unknown if number is None else number == _digest(work)
+
+
+def _writer(part: str) -> str:
+    return f"writer of {part}"
+
+
+def _digest(work: str) -> int:
+    return int.from_bytes(hashlib.sha256(work.encode()).digest()[:7]) if work else 0
 
 
 def stale_since(

@@ -45,7 +45,14 @@ class ScreenBars:
         return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
-def screen_bars(lake: Lake, day: date, columns: Sequence[str], needed: int | None, period: Period) -> ScreenBars:
+def screen_bars(
+    lake: Lake,
+    day: date,
+    columns: Sequence[str],
+    needed: int | None,
+    period: Period,
+    symbols: Sequence[str] | None = None,
+) -> ScreenBars:
     """Read the bars up to a day.
 
     Prices are those of a chart forward-adjusted on that day: the bar of the day has its raw prices. A symbol is left
@@ -57,10 +64,11 @@ def screen_bars(lake: Lake, day: date, columns: Sequence[str], needed: int | Non
         columns: Columns of `daily_bars` besides `symbol` and `date`.
         needed: Bars before the last one that the formula reaches; None reads the whole history.
         period: The period of the bars.
+        symbols: Only these symbols; None means all.
     """
     names = ["symbol", "date", *columns]
     start = _BEGINNING if needed is None else _start(day, needed, period)
-    frame = _traded(lake, names, start=start, end=day)
+    frame = _traded(lake, names, symbols=symbols, start=start, end=day)
     if needed is not None:
         short = _short(frame, needed, period) - _listed_since(lake, start)
         if short:

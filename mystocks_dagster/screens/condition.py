@@ -25,6 +25,10 @@ _MOST_VALUES = 20
 _NO_LATER_DAY = "A screen knows no later day. In a chart it may be used."
 _LOGIC = {"AND", "OR"}
 _COMPARISONS = {"=", "<>", "<", "<=", ">", ">="}
+#: They have a value from their argument's first one on, and pass over bars on which it has none.
+AVERAGES = frozenset({"EMA", "EXPMA", "SMA", "MEMA", "DMA"})
+#: Columns that have a value on each bar.
+_WITHOUT_GAPS = {"OPEN", "HIGH", "LOW", "CLOSE", "VOL", "AMOUNT"}
 #: Functions whose arguments are compared with each other.
 _COMPARING = {"CROSS", "LONGCROSS", "BETWEEN", "RANGE"}
 
@@ -36,10 +40,12 @@ class Condition:
     Attributes:
         formula: The statements of the user, hidden, and the outputs `PASSES` and those of `values`.
         values: Label to the output that holds it: the named intermediates and the sides of comparisons.
+        averaged: The outputs that hold what averages pass over where it has no value.
     """
 
     formula: Formula
     values: Mapping[str, str]
+    averaged: tuple[str, ...]
 
 
 def read_condition(text: str, name: str = "screen", parameters: Mapping[str, float] | None = None) -> Condition:
@@ -58,14 +64,16 @@ def read_condition(text: str, name: str = "screen", parameters: Mapping[str, flo
         seen.setdefault(label_of(value), value)
     values = dict(list(seen.items())[:_MOST_VALUES])
     outputs = {f"={number}": value for number, value in enumerate(values.values())}
+    averaged = {f"=averaged {number}": value for number, value in enumerate(_averaged(result.expression, named))}
     statements = (
         *(replace(line, hidden=True) for line in formula.statements if line.name),
         Statement(PASSES, result.expression),
-        *(Statement(output, value) for output, value in outputs.items()),
+        *(Statement(output, value) for output, value in (outputs | averaged).items()),
     )
     return Condition(
         formula=replace(formula, statements=statements),
         values=dict(zip(values, outputs, strict=True)),
+        averaged=(*averaged,),
     )
 
 
@@ -94,6 +102,23 @@ def _values(expression: Expression, named: Mapping[str, Expression]) -> Iterator
                 yield from _values(named[name], named)
         case _:
             yield from _series((expression,))
+
+
+def _averaged(expression: Expression, named: Mapping[str, Expression]) -> list[Expression]:
+    """Return what is averaged in the lines that are used, and may have gaps."""
+    found: list[Expression] = []
+    waiting, used = [expression], set[str]()
+    while waiting:
+        for part in walk(waiting.pop()):
+            if isinstance(part, Name) and part.name in named and part.name not in used:
+                used.add(part.name)
+                waiting.append(named[part.name])
+            elif isinstance(part, Call) and part.function in AVERAGES:
+                argument = part.arguments[0]
+                plain = isinstance(argument, Name) and argument.name in _WITHOUT_GAPS and argument.name not in named
+                if not plain and argument not in found:
+                    found.append(argument)
+    return found
 
 
 def _series(parts: tuple[Expression, ...]) -> Iterator[Expression]:

@@ -10,20 +10,35 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from mystocks_dagster.market.formulas.plan import Plan, Step
+from mystocks_dagster.screens.condition import AVERAGES
 
 #: What is left of the first value of a recursion.
 _REMAINDER = 1e-13
 
 
 def reach(plan: Plan) -> int | None:
-    """Return how many bars before a day the outputs of that day depend on; None for the whole history."""
+    """Return how many bars before a day the outputs of that day depend on; None for the whole history.
+
+    A bar on which the argument of an average has no value does not count: averages pass over it.
+    """
+    reaches = _added_up(plan, own_reach).values()
+    return None if None in reaches else max(filter(None, reaches), default=0)
+
+
+def bars_before_values(plan: Plan) -> dict[str, int]:
+    """Return how many bars each output needs before its first value; 0 for what depends on the whole history."""
+    numbers = _added_up(plan, lambda step: 0 if step.primitive.name in AVERAGES else own_reach(step))
+    return {name: number or 0 for name, number in numbers.items()}
+
+
+def _added_up(plan: Plan, own: Callable[[Step], int | None]) -> dict[str, int | None]:
+    """Return for each output the longest sum of the bars of the steps that lead to it; None where a step has none."""
     slots: list[int | None] = [0] * len(plan.bars)
     for step in plan.steps:
         before = [slots[value] for value in step.series if isinstance(value, int)]
-        own = own_reach(step)
-        slots.append(None if own is None or None in before else own + max(filter(None, before), default=0))
-    used = [slots[slot] for slot in plan.outputs.values() if isinstance(slot, int)]
-    return None if None in used else max(filter(None, used), default=0)
+        number = own(step)
+        slots.append(None if number is None or None in before else number + max(filter(None, before), default=0))
+    return {name: slots[slot] if isinstance(slot, int) else 0 for name, slot in plan.outputs.items()}
 
 
 def unbounded(plan: Plan) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from mystocks_dagster.errors import InvalidParams, TableMissing
 from mystocks_dagster.lake.loads import incomplete_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.indicators import bars_of, stored_columns
-from mystocks_dagster.market.periods import Period, period_start
+from mystocks_dagster.market.periods import Period
 from mystocks_dagster.screens.bars import ScreenBars, screen_bars
 from mystocks_dagster.screens.condition import PASSES, Condition, read_condition
 
@@ -122,7 +122,7 @@ def screen(
     condition = read_condition(formula, name, parameters)
     chosen = _stored_day(lake, day)
     from mystocks_dagster.market.formulas.evaluation import evaluate
-    from mystocks_dagster.screens.reach import reach, unbounded
+    from mystocks_dagster.screens.reach import bars_before_values, reach, unbounded
 
     computation = _plan(condition)
     series = len(computation.steps)
@@ -132,11 +132,24 @@ def screen(
     columns = list(dict.fromkeys(["close", *stored_columns(computation.bars)]))
     whole = unbounded(computation) if needed is None else ()
     check = _time_limit(begin, seconds, whole)
+
+    def computed(bars: ScreenBars) -> dict[str, np.ndarray]:
+        check()
+        stored = bars_of(bars.rows, computation.bars) if bars.rows.height else None
+        return evaluate(computation, stored, before_block=check) if stored is not None else {}
+
     bars = screen_bars(lake, chosen, columns, needed, period)
-    check()
-    stored = bars_of(bars.rows, computation.bars) if bars.rows.height else None
-    results = evaluate(computation, stored, before_block=check) if stored is not None else {}
-    table = _last_rows(bars, results, condition, period_start(chosen, period))
+    results = computed(bars)
+    table = _last_rows(bars, results, condition, chosen)
+    begins = bars_before_values(computation)
+    if needed is not None and (
+        symbols := _with_gaps(bars, results, {name: begins[name] for name in condition.averaged})
+    ):
+        # Averages pass over bars without a value, so the bars that were read are too few for these symbols.
+        more = screen_bars(lake, chosen, columns, None, period, symbols)
+        again = _last_rows(more, computed(more), condition, chosen)
+        table = pl.concat([table.filter(~pl.col("symbol").is_in(symbols)), again])
+        bars = replace(bars, doubtful=bars.doubtful | more.doubtful, read=bars.read + more.read)
     passing = table.filter(pl.col(PASSES).fill_nan(0) != 0).drop(PASSES)
     values = list(condition.values)
     notes = _notes(lake, chosen, bars, whole)
@@ -177,6 +190,7 @@ def _plan(condition: Condition) -> "Plan":
     from mystocks_dagster.market.formulas.plan import plan
 
     columns = [(PASSES, PASSES), *((output, label) for label, output in condition.values.items())]
+    columns += [(output, output) for output in condition.averaged]
     return plan((condition.formula, (), tuple(columns)))
 
 
@@ -212,8 +226,26 @@ def _days(lake: Lake, start: date | None, end: date | None) -> list[date]:
     return days.unique().sort().to_list()
 
 
-def _last_rows(bars: ScreenBars, results: Mapping[str, np.ndarray], condition: Condition, since: date) -> pl.DataFrame:
-    """Return the last bar of each symbol that has one since a day: `symbol`, `close`, `PASSES` and the values."""
+def _with_gaps(bars: ScreenBars, results: Mapping[str, np.ndarray], begins: Mapping[str, int]) -> list[str]:
+    """Return the symbols of which a series has no value on some bar after its begin.
+
+    Args:
+        bars: The bars.
+        results: Outputs by name.
+        begins: Name of each series to the number of bars before its first value.
+    """
+    if not results or not begins:
+        return []
+    counts, gaps = np.diff(bars.offsets), np.zeros(len(bars.offsets) - 1, dtype=bool)
+    for name, before in begins.items():
+        known = np.add.reduceat(~np.isnan(results[name]), bars.offsets[:-1], dtype=np.int64)
+        gaps |= known < counts - before
+    symbols = bars.rows["symbol"].rle().struct.field("value").cast(pl.String)
+    return symbols.filter(pl.Series(gaps)).to_list()
+
+
+def _last_rows(bars: ScreenBars, results: Mapping[str, np.ndarray], condition: Condition, day: date) -> pl.DataFrame:
+    """Return the last bar of each symbol that has one on a day: `symbol`, `close`, `PASSES` and the values."""
     outputs = [PASSES, *condition.values]
     if not results:
         schema = {"symbol": pl.String, "close": pl.Float64, **dict.fromkeys(outputs, pl.Float64)}
@@ -221,7 +253,7 @@ def _last_rows(bars: ScreenBars, results: Mapping[str, np.ndarray], condition: C
     last = bars.offsets[1:] - 1
     rows = bars.rows.select("symbol", "date", "close")[last]
     rows = rows.with_columns(pl.Series(name, results[name][last], dtype=pl.Float64) for name in outputs)
-    return rows.filter(pl.col("date") >= since).drop("date").with_columns(pl.col("symbol").cast(pl.String))
+    return rows.filter(pl.col("date") == day).drop("date").with_columns(pl.col("symbol").cast(pl.String))
 
 
 def _named(lake: Lake, rows: pl.DataFrame, values: Sequence[str]) -> pl.DataFrame:

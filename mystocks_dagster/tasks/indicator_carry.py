@@ -101,7 +101,8 @@ def recompute(lake: Lake, work: Work, symbols: Sequence[str]) -> int:
     lake.create(work.table)
     bars = TradedBars(lake, work.columns).read(symbols=symbols)
     past = period_rows(work.plan, Carried.empty(work.plan), bars, work.period, date.max) if bars.height else None
-    return write(lake, work, _update(lake, work, [], past, symbols, date.max), None)
+    update = _update(lake, work, [], past, symbols, date.max)
+    return write(lake, work, update, work.marks_of_a_part(lake) if update.symbols else None)
 
 
 def write(lake: Lake, work: Work, update: Update, marks: Mapping[str, int] | None) -> int:

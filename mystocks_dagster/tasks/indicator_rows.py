@@ -80,8 +80,10 @@ def period_rows(plan: "Plan", carried: Carried, daily: pl.DataFrame, period: Per
         carried: The state before the bars, which becomes the state before `until`.
         daily: Daily bars, hfq, in order of symbol and date.
         period: The period.
-        until: The first day of the running period.
+        until: The first day of the running period. What cannot be carried on has no state, and sees all bars at once.
     """
+    if not plan.carried:
+        until = date.max
     closed, running = daily.filter(pl.col("date") < until), daily.filter(pl.col("date") >= until)
     parts = [
         computed(plan, carried, period_bars(part, period), keep=keep)

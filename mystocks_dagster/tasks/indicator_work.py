@@ -13,7 +13,7 @@ import polars as pl
 from mystocks_dagster.lake import indicator_state
 from mystocks_dagster.lake.indicator_state import Stored
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import Version, seen_version, watermarks
+from mystocks_dagster.lake.watermarks import NOBODY, Version, seen_version, watermarks, writers, wrote_last
 from mystocks_dagster.market.indicators import Calculation, planned, stored_columns
 from mystocks_dagster.market.periods import PERIODS, Period, period_start
 from mystocks_dagster.market.table import Column, Table
@@ -64,6 +64,11 @@ class Work:
         """The calculations by the name of their version, which stands in watermarks and with the state."""
         return {f"{item.name} {_version(item)} {self.code}": item for item in self.calculations}
 
+    @cached_property
+    def writers(self) -> dict[str, str]:
+        """What writes each column: the version of its expression and of the code."""
+        return {column: f"{version} {self.code}" for column, version in self.plan.versions.items()}
+
     def fresh(self, lake: Lake, inputs: Sequence[Version]) -> set[str]:
         """Return the names of the calculations whose stored rows have seen these inputs."""
         computed = lake.log(self.table)
@@ -71,8 +76,9 @@ class Work:
             return set()
         return {
             name
-            for name in self.names
+            for name, item in self.names.items()
             if all(seen_version(computed, name, version) == version.number for version in inputs)
+            and all(wrote_last(computed, column, self.writers[column]) for column in item.columns.values())
         }
 
     def without(self, names: Iterable[str]) -> "Work":
@@ -91,8 +97,16 @@ class Work:
         return last + timedelta(days=1) if self.period == "daily" else period_start(last, self.period)
 
     def marks(self, inputs: Sequence[Version]) -> dict[str, int]:
-        """Return the watermarks of the work."""
-        return watermarks([*self.names], inputs)
+        """Return the watermarks of the work, once it has written all rows."""
+        return watermarks([*self.names], inputs) | writers(self.writers)
+
+    def marks_of_a_part(self, lake: Lake) -> dict[str, int]:
+        """Return the watermarks of the work once it has written the rows of some symbols: others are of other work."""
+        computed = lake.log(self.table)
+        if computed is None:
+            return {}
+        alone = {name for name, work in self.writers.items() if wrote_last(computed, name, work, unknown=False)}
+        return writers(dict.fromkeys(self.writers.keys() - alone, NOBODY))
 
     def stored_state(self, lake: Lake, stored: States, inputs: Sequence[Version]) -> tuple[Stored, Carried] | None:
         """Return the state of all calculations, if all have one from the same versions, and the rows have seen them.
@@ -120,9 +134,9 @@ class Work:
         return first, Carried({symbol: place for place, symbol in enumerate(first.symbols)}, steps)
 
     def _have_rows_seen(self, lake: Lake, inputs: Sequence[Version]) -> bool:
-        """Return whether the stored rows are at least as new as a state; restored ones are not."""
+        """Return whether the stored rows are at least as new as a state; restored ones, and others' ones, are not."""
         computed = lake.log(self.table)
-        if computed is None:
+        if computed is None or not all(wrote_last(computed, *writer) for writer in self.writers.items()):
             return False
         seen = ((seen_version(computed, name, version), version.number) for name in self.names for version in inputs)
         return all(number is not None and number >= needed for number, needed in seen)

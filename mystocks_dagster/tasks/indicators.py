@@ -115,7 +115,8 @@ def _calculate(lake: Lake, params: IndicatorParams, run: TaskRun, rows: Counter[
             _calculate_all(lake, works, inputs, extent, params, run, times, rows)
         doubtful = doubts.result()
     if not any(rows.values()):
-        return _result({}, doubtful, without, f"Already complete up to {extent.last}.")
+        nothing = "No row has changed." if doubtful else f"Already complete up to {extent.last}."
+        return _result({}, doubtful, without, nothing)
     message = f"{sum(rows.values()):,} rows up to {extent.last}."
     result = _result(rows, doubtful, without, f"{message} {_without_values(lake, works, extent)}".strip())
     return replace(result, stages=times.seconds)
@@ -167,19 +168,27 @@ def _calculate_all(
             rows[work.table] += done[0]
             states.append(done[1])
     store_states(lake, states)
+    # What cannot be carried on is computed by itself: the others get a state, and are carried on from now on.
+    groups = [joined(group) for group in (_carried(rebuilds, True), _carried(rebuilds, False)) if group]
     rest = years * len(rebuilds)
-    if rebuilds := joined(rebuilds):
-        names = ", ".join(dict.fromkeys(item.name for work in rebuilds for item in work.calculations))
+    for place, group in enumerate(groups):
+        names = ", ".join(dict.fromkeys(item.name for work in group for item in work.calculations))
         run.logger.info("Calculating %s from the first of %d bars on", names, extent.rows)
         run.logger.info("The first calculation on a machine compiles the formulas, which takes about ten seconds")
 
-        def report(done: int, pieces: int) -> None:
-            run.report_progress(total - rest + rest * done // pieces, total, "indicators from the first bar on")
+        def report(done: int, pieces: int, before: int = place) -> None:
+            share = rest * (before * pieces + done) // (pieces * len(groups))
+            run.report_progress(total - rest + share, total, "indicators from the first bar on")
 
         with times.of("from the first bar on"):
-            rows.update(rebuild(lake, rebuilds, inputs, extent, report))
+            for table, number in rebuild(lake, group, inputs, extent, report).items():
+                rows[table] = max(rows[table], number)  # it writes all rows
     if stale:
         run.report_progress(total, total, "stored")
+
+
+def _carried(works: Sequence[Work], whether: bool) -> list[Work]:
+    return [work for work in works if work.plan.carried is whether]
 
 
 def _without_traded_bars(lake: Lake, symbols: Sequence[str]) -> list[str]:

@@ -26,6 +26,8 @@ from mystocks_dagster.lake.watermarks import (
     stale_since,
     versions,
     watermarks,
+    writers,
+    wrote_last,
 )
 from mystocks_dagster.market import limit_columns, statement_factors
 from mystocks_dagster.market.tables.research import SIGNALS
@@ -156,7 +158,7 @@ class _Piece:
 
     @property
     def watermarks(self) -> Mapping[str, int]:
-        return watermarks([self.work], self.inputs)
+        return watermarks([self.work], self.inputs) | writers({self.choice.label: self.work})
 
     @property
     def needs(self) -> Needs:
@@ -167,7 +169,9 @@ def _piece(lake: Lake, choice: Choice, engine: str, changes: FirstChange, *, for
     tables = [name for name in columns.tables_of(choice.definition.reads) if name != "stocks" or lake.exists(name)]
     inputs = versions(lake, (*tables, *identity_inputs(lake)))
     work = f"{choice.label} {choice.version} {engine}"
-    since = BEGINNING if force else stale_since(lake, "signals", [work], inputs, changes)
+    stored = lake.log("signals")
+    anew = force or (stored is not None and not wrote_last(stored, choice.label, work))
+    since = BEGINNING if anew else stale_since(lake, "signals", [work], inputs, changes)
     return _Piece(choice, work, inputs, since)
 
 

@@ -49,6 +49,21 @@ def test_a_tail_of_the_history_gives_what_the_whole_one_gives(stored, traded, sy
     assert row["DEA"] == pytest.approx(MyTT.EMA(dif, 9)[-1], rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "X:=EMA(C/IF(C>0.99*REF(C,1),1,0),12); X>0",
+        "X:=SMA(IF(C>0.99*REF(C,1),C,DRAWNULL),12,1); X>0",
+        "A:=EMA(C,12); X:=EMA(A/IF(C>0.99*REF(C,1),1,0),5); X>0",
+    ],
+)
+def test_an_average_over_days_without_a_value_is_that_of_the_whole_history(stored, text):
+    short, whole = screen(stored, text), screen(stored, f"{text} AND SUM(V,0)>0")
+    assert short.rows["X"].to_list() == pytest.approx(whole.rows["X"].to_list(), rel=1e-9)
+    assert short.rows["symbol"].to_list() == whole.rows["symbol"].to_list() != []
+    assert short.passed == whole.passed
+
+
 def test_only_the_bars_that_the_formula_reaches_are_read(stored):
     short, long, whole = (screen(stored, text).bars for text in ("C>MA(C,5)", "C>MA(C,250)", "SUM(V,0)>0"))
     # Of five symbols: about 25 days, then those of a year; a suspension or listing reads more of its symbol only.
@@ -68,6 +83,8 @@ def test_who_has_no_bar_on_the_day_is_not_screened_and_who_is_too_young_lacks_va
     assert "300750.SZ" not in result.rows["symbol"]
     assert (result.screened, result.without_values) == (3, 1)
     assert "920001.BJ" in screen(stored, "MA(C,60)>0", day=DAYS[-2]).rows["symbol"]
+    for period in ("weekly", "monthly"):
+        assert "920001.BJ" not in screen(stored, "C>0", period=period).rows["symbol"]
 
 
 def test_a_symbol_with_an_unknown_ratio_among_the_needed_bars_is_named_and_left_out(stored):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mystocks_dagster.lake.restore import restore
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.indicators import INDICATORS
 from mystocks_dagster.market.periods import PERIODS
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
@@ -23,6 +24,14 @@ SYMBOLS = ("000001.SZ", "300750.SZ", "600519.SH")
 DAYS = [day for day in (date(2024, 11, 20) + timedelta(days=n) for n in range(75)) if day.weekday() < 5]
 
 
+#: One column, as somebody tries it: two windows, and one that cannot be carried on.
+OWN = tuple({"name": "OWN", "formula": f"X:{text};"} for text in ("EMA(C,5)", "EMA(C,50)", "HHV(H,BARSLAST(C>O)+1)"))
+
+
+def chosen(own, *names, **params):
+    return IndicatorParams.model_validate({"indicators": [*(names or INDICATORS), own], **params})
+
+
 class Market:
     """A small market in a lake, which changes step by step."""
 
@@ -34,6 +43,7 @@ class Market:
         }
         self.bars = {(symbol, day) for symbol in SYMBOLS for day in DAYS[:25] if (symbol, day) != (SYMBOLS[1], DAYS[9])}
         self.newest = 25
+        self.own = OWN[0]
         lake.replace_all("daily_bars", self._frame(self.bars))
         lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
 
@@ -87,9 +97,14 @@ class Market:
         names = (("MA", "KDJ"), ("MA", "MACD", "KDJ", "RSI", "BOLL"), ("RSI", "BOLL"))[place % 3]
         calculate_technical_indicators(IndicatorParams(indicators=list(names)), self.run)
 
-    def one_symbol_calculated(self, symbol, _):
+    def formula_changed(self, _, place):
+        self.own = OWN[place % 3]
+        calculate_technical_indicators(chosen(self.own, "MA"), self.run)
+
+    def one_symbol_calculated(self, symbol, place):
         if any(key[0] == SYMBOLS[symbol] for key in self.bars):
-            calculate_technical_indicators(IndicatorParams(symbols=[SYMBOLS[symbol]]), self.run)
+            params = chosen(OWN[place % 3], symbols=[SYMBOLS[symbol]])
+            calculate_technical_indicators(params, self.run)
 
     def killed_before_its_state(self, _, __):
         """The rows are committed, and the process ends before the state is."""
@@ -143,9 +158,9 @@ def test_any_history_ends_in_the_rows_of_a_rebuild(tmp_path_factory, computing_i
     calculate_technical_indicators(IndicatorParams(), market.run)
     for name, symbol, place in steps:
         getattr(market, name)(symbol, place)
-    calculate_technical_indicators(IndicatorParams(), market.run)
+    calculate_technical_indicators(chosen(market.own), market.run)
     carried = tables(market.lake)
-    calculate_technical_indicators(IndicatorParams(force=True), market.run)
+    calculate_technical_indicators(chosen(market.own, force=True), market.run)
     same(carried, tables(market.lake))
 
 
@@ -209,3 +224,33 @@ def test_restored_rows_are_older_than_the_state_and_computed_anew(lake, computin
     calculate_technical_indicators(IndicatorParams(), computing)
     assert rebuilds == ["daily"]
     assert lake.days("indicators_daily")[-1] == DAYS[25]
+
+
+@pytest.mark.parametrize("symbols", [None, ["600519.SH"]], ids=["for all", "for one symbol"])
+@pytest.mark.parametrize("other", OWN[1:], ids=["window", "not carried on"])
+def test_a_formula_that_is_changed_and_changed_back_has_its_own_values_again(lake, computing, other, symbols):
+    market = Market(lake, computing)
+    calculate_technical_indicators(chosen(OWN[0]), computing)
+    before = tables(lake)
+    calculate_technical_indicators(chosen(other, symbols=symbols), computing)
+    assert not before["daily"]["own_x"].equals(tables(lake)["daily"]["own_x"])
+    calculate_technical_indicators(chosen(OWN[0]), computing)
+    same(tables(lake), before)
+    market.new_day(0, 0)
+    calculate_technical_indicators(chosen(other), computing)
+    calculate_technical_indicators(chosen(OWN[0]), computing)
+    carried = tables(lake)
+    calculate_technical_indicators(chosen(OWN[0], force=True), computing)
+    same(carried, tables(lake))
+
+
+def test_the_running_week_and_month_of_what_cannot_be_carried_on_are_of_all_bars(lake, computing):
+    market = Market(lake, computing)
+    for _ in range(3):
+        market.new_day(0, 0)
+    calculate_technical_indicators(chosen(OWN[2]), computing)
+    for period in ("weekly", "monthly"):
+        stored = lake.read(f"indicators_{period}", columns=["symbol", "date", "own_x"]).sort("symbol", "date")
+        calculate_technical_indicators(chosen(OWN[2], symbols=[*SYMBOLS]), computing)
+        again = lake.read(f"indicators_{period}", columns=["symbol", "date", "own_x"]).sort("symbol", "date")
+        assert stored.equals(again), period

@@ -88,6 +88,7 @@ def test_a_formula_that_cannot_be_carried_on_leaves_the_others_carried(computing
     lake.replace_all("daily_bars", market)
     lake.replace_days("daily_bars", market.filter(pl.col("date") == weekdays[-1]), [weekdays[-1]])
     calculate(computing, "MACD", last)
+    assert calculated() == ["LAST"]
     rows = market.filter(symbol="600519.SH").sort("date")
     newest = rows.with_row_index().filter(pl.col("close") > pl.col("open"))["index"][-1]
     assert column(lake, "600519.SH", "last_x")[-1] == rows["high"].to_numpy()[newest:].max()

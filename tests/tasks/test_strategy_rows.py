@@ -124,6 +124,16 @@ def test_changed_parameters_change_the_signals_of_their_strategy_only(computing,
     assert calculate_strategy_signals(changed, computing).status == "skipped"
 
 
+def test_a_strategy_that_is_changed_and_changed_back_has_its_own_signals_again(computing, lake, market):
+    plain, other = ["rsi_reversion"], [{"name": "rsi_reversion", "oversold": 40}]
+    calculate_strategy_signals(SignalParams(strategies=plain), computing)
+    before = lake.read("signals").sort("symbol", "date", "side")
+    calculate_strategy_signals(SignalParams(strategies=other), computing)
+    assert lake.read("signals").height > before.height
+    assert calculate_strategy_signals(SignalParams(strategies=plain), computing).status == "success"
+    assert lake.read("signals").sort("symbol", "date", "side").equals(before)
+
+
 def test_two_labels_of_one_strategy_stand_beside_each_other(computing, lake, market):
     entries = ["rsi_reversion", {"name": "rsi_reversion", "oversold": 40, "label": "rsi_reversion_40"}]
     result = calculate_strategy_signals(SignalParams(strategies=entries), computing)
