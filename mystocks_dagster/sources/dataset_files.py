@@ -1,5 +1,7 @@
 """Read the files of a dataset: CSV and Parquet below the project's folder, never outside it."""
 
+import csv
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +13,11 @@ from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
 from mystocks_dagster.plain_files import read_plain, real_path
 from mystocks_dagster.sources.csv_text import NotCsv, read_csv_text
-from mystocks_dagster.sources.dataset_frames import ColumnError, LeftOut, convert
+from mystocks_dagster.sources.dataset_frames import ColumnError, convert
 
 
 def read_files(
-    dataset: Dataset, root: Path, values: Mapping[str, Value], left_out: LeftOut | None = None
+    dataset: Dataset, root: Path, values: Mapping[str, Value], left_out: list[str] | None = None
 ) -> pl.DataFrame:
     """Return the rows of all files that match the dataset's pattern.
 
@@ -23,7 +25,7 @@ def read_files(
         dataset: A dataset of files.
         root: The project's folder; a file that lies outside it, also through a link, is refused.
         values: The values of placeholders in the pattern.
-        left_out: Takes what is said of rows that are left out.
+        left_out: Takes sentences about the rows that cannot be read.
 
     Raises:
         SourceUnavailable: There is no such file, or it cannot be read.
@@ -33,18 +35,18 @@ def read_files(
     paths = sorted(path for path in root.glob(pattern) if path.is_file())
     if not paths:
         raise SourceUnavailable(f"There is no file {pattern} in {root}. Add it, or correct files.pattern.")
-    frames, left_out = [], left_out or LeftOut()
+    frames = []
     for path in paths:
         if not real_path(path).is_relative_to(real_path(root)):
             raise SourceChanged(f"{path} lies outside {root}; copy the file into the project.")
-        of_file = LeftOut()
+        of_file: list[str] = []
         frames.append(_rows(dataset, path, values, of_file))
-        left_out.faulty.extend(f"{path.name}: {sentence}." for sentence in of_file.faulty)
-        left_out.empty.extend(f"{path.name}: {sentence}." for sentence in of_file.empty)
+        if left_out is not None:
+            left_out += [f"{path.name}: {sentence}." for sentence in of_file]
     return pl.concat(frames)
 
 
-def _rows(dataset: Dataset, path: Path, values: Mapping[str, Value], left_out: LeftOut) -> pl.DataFrame:
+def _rows(dataset: Dataset, path: Path, values: Mapping[str, Value], left_out: list[str]) -> pl.DataFrame:
     try:
         return convert(dataset, {series.name: series for series in _read(path)}, values, left_out=left_out)
     except ColumnError as error:
@@ -61,11 +63,32 @@ def _read(path: Path) -> pl.DataFrame:
         raise SourceChanged(f"{path} {error}.") from None
     except pl.exceptions.PolarsError as error:
         text = re.split(r"[\n:]", str(error))[0]
-        raise SourceChanged(
-            f"{path} is not a {path.suffix[1:]} file with equal columns in all lines: {text}."
-        ) from None
+        raise SourceChanged(f"{path} is not a {path.suffix[1:]} file that can be read: {text}.") from None
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
     text, separator = read_csv_text(read_plain(path))
-    return pl.read_csv(text.encode(), infer_schema=False, separator=separator)
+    try:
+        frame = pl.read_csv(text.encode(), infer_schema=False, separator=separator)
+    except pl.exceptions.PolarsError:
+        _check_lines(path, text, separator)
+        raise
+    if frame[:, -1].null_count():  # empty, or not there: the lines are read again only then
+        _check_lines(path, text, separator)
+    return frame
+
+
+def _check_lines(path: Path, text: str, separator: str) -> None:
+    """Raise `SourceChanged` if a line has more or fewer values than the first one has names; blank lines may."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    names: list[str] = []
+    try:
+        for row in rows:
+            names = names or row
+            if len(row) != len(names) and any(value.strip() for value in row):
+                raise SourceChanged(
+                    f"{path}:{rows.line_num} has {len(row)} values, and the line with the names has {len(names)}. "
+                    "Complete the line; a value with a comma stands in double quotes."
+                )
+    except csv.Error as error:
+        raise SourceChanged(f"{path}:{rows.line_num} cannot be read: {error}.") from None
