@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def _rows(dataset: Dataset, path: Path, values: Mapping[str, Value], left_out: l
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+        return _with_stripped_names(pl.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path))
     except OSError as error:
         raise SourceUnavailable(f"{path} cannot be read: {error.strerror or error}.") from None
     except NotCsv as error:
@@ -76,6 +77,14 @@ def _read_csv(path: Path) -> pl.DataFrame:
     if frame[:, -1].null_count():  # empty, or not there: the lines are read again only then
         _check_lines(path, text, separator)
     return frame
+
+
+def _with_stripped_names(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose names have no blanks around them."""
+    names = [name.strip() for name in frame.columns]
+    if twice := [name for name, number in Counter(names).items() if number > 1]:
+        raise NotCsv(f"has more than one column {twice[0]}")
+    return frame.rename(dict(zip(frame.columns, names, strict=True)))
 
 
 def _check_lines(path: Path, text: str, separator: str) -> None:

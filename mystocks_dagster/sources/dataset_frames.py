@@ -1,7 +1,7 @@
 """Convert the columns of a source to the columns of a dataset: labels, types, units, and nothing lost silently."""
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -23,6 +23,8 @@ _FALSE = ("0", "false", "no", "n", "否")
 _SIX_DIGITS = r"^[0-9]{6}$"
 #: A number with commas between groups of three digits; any other comma may be a decimal point.
 _THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.|%|$)"
+#: Columns that are named where one is missing.
+_MOST_SHOWN = 30
 #: Types of a value that says something; a name, a code or a moment alone does not.
 _TELLING = ("number", "count", "text", "day", "flag")
 
@@ -58,7 +60,8 @@ def convert(
     known = {*dataset.spec.unused, *(label for column in spec.values() for label in column.source)}
     unknown = [] if "*" in known else [label for label in columns if label not in known]
     if unknown:
-        raise ColumnError(f"unknown column {', '.join(sorted(unknown))}")
+        shown = ", ".join(label or "''" for label in sorted(unknown))
+        raise ColumnError(f"unknown column {shown}")
     height = next((len(series) for series in columns.values()), 0)
     series = [
         _read(
@@ -114,8 +117,24 @@ def _with_exchange(series: pl.Series, kind: ColumnType, exchange: str | None) ->
 def _label(name: str, column: ColumnSpec, columns: Mapping[str, pl.Series], lacks: Sequence[str]) -> str | None:
     label = next((label for label in column.source if label in columns), None)
     if label is None and name not in lacks:
-        raise ColumnError(f"no column {' or '.join(column.source)}")
+        raise ColumnError(_missing(column.source, columns))
     return label
+
+
+def _missing(labels: Sequence[str], columns: Collection[str]) -> str:
+    """Return a sentence about a column that is not there, and what is there instead."""
+    wanted, alike = " or ".join(labels), {_plain(label) for label in labels}
+    for other in columns:
+        if _plain(other) in alike:
+            return f"no column {wanted}; {other!r} looks like it, and has other characters"
+    shown = [*map(repr, columns)][:_MOST_SHOWN]
+    return f"no column {wanted}; there are {', '.join(shown)}" if shown else f"no column {wanted}"
+
+
+def _plain(label: str) -> str:
+    """Return a name without what hardly shows: blanks, invisible characters, full width, capitals."""
+    text = unicodedata.normalize("NFKC", label).casefold()
+    return "".join(mark for mark in text if not mark.isspace() and unicodedata.category(mark) != "Cf")
 
 
 def _unread_codes(dataset: Dataset, frame: pl.DataFrame, given: Mapping[str, pl.Series]) -> list[str]:

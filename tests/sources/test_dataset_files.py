@@ -119,6 +119,38 @@ def test_a_column_that_vanished_or_appeared_is_named(dataset: Dataset, tmp_path:
         read(dataset, tmp_path, (HEAD.strip() + ",新列\n600519,1,1,,,,,x\n").encode())
 
 
+def test_names_of_columns_may_have_blanks_around_them(dataset: Dataset, tmp_path: Path) -> None:
+    head = HEAD.replace(",", " , ").replace("价格", "\u3000价格\u00a0")
+    assert read(dataset, tmp_path, f"{head}600519,,1.5,,,,\n".encode())["price"].to_list() == [1.5]
+    with pytest.raises(SourceChanged, match=r"in/a\.csv has more than one column 价格\."):
+        read(dataset, tmp_path, (HEAD.strip() + ", 价格\n600519,,1,,,,,2\n").encode())
+
+
+def test_a_file_with_the_line_ends_of_an_old_mac_is_read(dataset: Dataset, tmp_path: Path) -> None:
+    frame = read(dataset, tmp_path, (HEAD + "600519,,1.5,,,,\n000001,,2,,,,茅台\n").replace("\n", "\r").encode())
+    assert frame["price"].to_list() == [1.5, 2]
+
+
+@pytest.mark.parametrize(
+    ("head", "message", "chinese"),
+    [
+        (HEAD.replace(",", "，"), "has full-width '，' between the names of its columns. Write ,", "全角的 '，'"),
+        (HEAD.replace("代码,", "代码，"), "no column 代码 or code; there are '代码，股数', '价格'", "现有的列"),
+        (HEAD.replace("代码", "CＯＤＥ"), "no column 代码 or code; 'CＯＤＥ' looks like it, and has other", "字符不同"),
+        (HEAD.replace("代码", "代\u200b码"), "no column 代码 or code; '代\\u200b码' looks like it", "字符不同"),
+        (HEAD.replace("备注", "备注,"), "unknown column ''", "未知的列"),
+    ],
+    ids=["full-width commas", "one of them", "full-width letters", "an invisible character", "a comma at the end"],
+)
+def test_names_that_only_look_right_are_shown_as_they_stand(
+    head: str, message: str, chinese: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceChanged, match=r"in/a\.csv") as raised:
+        read(dataset, tmp_path, (head + head).encode())
+    assert message in str(raised.value)
+    assert chinese in translate(str(raised.value), "zh")
+
+
 def test_text_of_excel_in_chinese_windows_is_read(dataset: Dataset, tmp_path: Path) -> None:
     assert read(dataset, tmp_path, (HEAD + "600519,1,1,,,,茅台\n").encode("gb18030")).height == 1
     assert read(dataset, tmp_path, ("\ufeff" + HEAD + "600519,1,1,,,,\n").encode()).height == 1
