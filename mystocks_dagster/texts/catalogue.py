@@ -20,6 +20,10 @@ _WORD = re.compile(r"\w+")
 _BRACKET = re.compile("[()]")
 #: A name of a source, host, table, task or day, perhaps with a remark, of which something is said.
 _SUBJECT = re.compile(r"([\w.:/-]*\w|`[^`]*`)(?: (\([^()]*\)))? (?=\S+ \S)")
+#: The beginning of a path or of the address of a file, in whose names there may be blanks.
+_PATH = re.compile(r"(?:~|\.{1,2}|\w+:/)?/")
+#: Where a path may end and what is said of it begins.
+_PATH_END = re.compile(r" (?=[a-z]+ \S)")
 #: A text with so few characters beside its values does not have values that are sentences.
 _SMALL = 6
 #: A line of a user's file below a message, or the marks under it.
@@ -150,14 +154,19 @@ def _entry(text: str) -> _Reading | None:
 def _with_subject(text: str) -> _Reading | None:
     """Return the reading of a name and what is said of it, such as `tdx has no stock list`; None for other texts."""
     subject = _SUBJECT.match(text)
-    if not subject:
-        return None
-    rest = text[subject.end() :]
+    subjects = [(subject[1], subject[2] or "", text[subject.end() :])] if subject else []
+    if _PATH.match(text):
+        subjects += ((text[: end.start()], "", text[end.end() :]) for end in _PATH_END.finditer(text))
+    ways = (_said_of(*subject) for subject in subjects)
+    return max((way for way in ways if way), key=lambda way: way.score, default=None)
+
+
+def _said_of(name: str, remark: str, rest: str) -> _Reading | None:
     said = _entry(rest) or _with_brackets(rest)
     if not said or said.score < _WEIGHT * len(rest) / 3:
         return None  # most of it is not a text of the program
-    remark = f"（{_value(subject[2][1:-1], word=False).chinese}）" if subject[2] else " "
-    return _Reading(said.score - 1, f"{subject[1]}{remark}{said.chinese}")
+    between = f"（{_value(remark[1:-1], word=False).chinese}）" if remark else " "
+    return _Reading(said.score - 1, f"{name}{between}{said.chinese}")
 
 
 def _with_brackets(text: str) -> _Reading | None:

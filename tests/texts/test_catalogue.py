@@ -95,6 +95,25 @@ def test_each_text_is_found_again_with_its_values():
     assert not wrong
 
 
+SAID_OF_A_FILE = re.compile(r"(\{0\} )?(is|was|has|holds|cannot|lies|belongs|already|names|does) \S+ [^()]*$")
+
+
+def test_what_is_said_of_a_file_is_chinese_whatever_its_folder_is_called():
+    """A folder may have blanks, # and brackets in its name."""
+    path = "/home/张三/数据 集 #2/My Files (1)/ratings 1.csv"
+    wrong = {}
+    for english, chinese in entries().items():
+        if SAID_OF_A_FILE.match(english):
+            said, told = as_said(english), as_told(english, chinese)
+            if english.startswith("{0}"):
+                said, told = said.replace("v0x", path), told.replace("v0x", path)
+            else:
+                said, told = f"{path} {said}", f"{path} {told}"
+            if unspaced(found := translate(said, "zh")) != unspaced(told):
+                wrong[english] = found
+    assert not wrong
+
+
 @pytest.mark.parametrize(
     ("english", "chinese"),
     [
