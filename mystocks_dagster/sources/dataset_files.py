@@ -1,6 +1,5 @@
 """Read the files of a dataset: CSV and Parquet below the project's folder, never outside it."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,10 +59,16 @@ def _read(path: Path) -> pl.DataFrame:
     except NotCsv as error:
         raise SourceChanged(f"{path} {error}.") from None
     except pl.exceptions.PolarsError as error:
-        text = re.split(r"[\n:]", str(error))[0]
-        raise SourceChanged(
-            f"{path} is not a {path.suffix[1:]} file with equal columns in all lines: {text}."
-        ) from None
+        raise SourceChanged(f"{path} {_fault(path, error)}.") from None
+
+
+def _fault(path: Path, error: pl.exceptions.PolarsError) -> str:
+    """Return what is wrong with a file, in plainer words than Polars has."""
+    if path.suffix == ".parquet":
+        return "is not a complete Parquet file"
+    if "more fields" in str(error):
+        return "does not have equal columns in all lines: one has more than the first"
+    return "has a line that cannot be read; perhaps a quotation mark is missing"
 
 
 def _read_csv(path: Path) -> pl.DataFrame:

@@ -57,7 +57,7 @@ def load_from_members(
             _load_days(source, member, lake, wanted, names, run, loaded)
             _fill(source, member, lake, gaps, loaded, run)
         except SourceError as error:
-            run.logger.warning("%s failed: %s", member.name, error)
+            run.logger.warning("%s could not be loaded: %s", member.name, error)
             source.deliveries.failed(_TABLE, member.name, str(error))
             member.findings(_TABLE)
             errors.append(error)

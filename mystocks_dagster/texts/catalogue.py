@@ -30,6 +30,8 @@ _SMALL = 6
 _EXCERPT = re.compile(r"[0-9]* ?\| ")
 #: Names with commas between them, each perhaps with its number; a part of JSON or of a path does not begin or end one.
 _LIST = re.compile(r"(?:[^\s,;()\[\]{}\"']+(?: [0-9][0-9,.]*)?(?:, (?!\Z)|\Z)){2,}")
+#: From the first to the last of numbers or days.
+_SPAN = re.compile(r"(\d[\d.,:-]*) to (\d[\d.,:-]*)")
 #: Names with `or` or `and` between them: 'load' or 'lead', zh or en, 'a', 'b' or 'c'.
 _NAMED = r"(?:'[^']*'|\"[^\"]*\"|[^\s,;:()'\"]+)"
 _JOINTS = {" or ": " 或 ", " and ": " 和 ", ", ": "、"}
@@ -39,6 +41,8 @@ _JOINED = re.compile(" or | and |(?<=['\"\\w]), ")
 _QUOTE = re.compile(r"(?<![A-Za-z])'[^']*'(?![A-Za-z])|\"[^\"]*\"")
 #: A whole text in a colour.
 _COLOURED = re.compile(r"(\[[a-z]+\](?:→ )?)([^\[\]]+ [^\[\]]+)(\[/\])")
+#: The colour of a value: a state, which is a word of the program.
+_COLOUR = re.compile(r"\[[a-z]+\]")
 #: Before a value that another program may have said: it stays where the value is not in Chinese, as a quotation.
 _QUOTED = "原文："
 _CHINESE_START = re.compile(r"[\u4e00-\u9fff]")
@@ -163,10 +167,15 @@ def _with_subject(text: str) -> _Reading | None:
 
 def _said_of(name: str, remark: str, rest: str) -> _Reading | None:
     said = _entry(rest) or _with_brackets(rest)
-    if not said or said.score < _WEIGHT * len(rest) / 3:
-        return None  # most of it is not a text of the program
+    if not said or not _is_ours(said, rest):
+        return None
     between = f"（{_value(remark[1:-1], word=False).chinese}）" if remark else " "
     return _Reading(said.score - 1, f"{name}{between}{said.chinese}")
+
+
+def _is_ours(reading: _Reading, text: str) -> bool:
+    """Return whether most of a text is what the program says."""
+    return reading.score >= _WEIGHT * len(text) / 3
 
 
 def _with_brackets(text: str) -> _Reading | None:
@@ -192,12 +201,13 @@ def _opening(text: str) -> int:
 
 def _filled(form: Form, values: Sequence[str]) -> _Reading | None:
     """Return the reading of a text of this form; None if its values say more than the form and cannot be read."""
-    if any(_NEXT_SENTENCE.search(value) for value in values[:-1]):
-        return None  # it reaches over the end of a sentence
-    coloured = form.pieces[0].startswith("[")
+    coloured = _COLOUR.fullmatch(form.pieces[0]) is not None
     readings = [
         _value(value, word=coloured or place in form.words) for place, value in zip(form.places, values, strict=True)
     ]
+    within = zip(values[:-1], readings, strict=False)
+    if any(_NEXT_SENTENCE.search(value) and not _is_ours(reading, value) for value, reading in within):
+        return None  # it reaches over the end of a sentence
     unread = (
         value
         for value, reading in zip(values, readings, strict=True)
@@ -271,6 +281,8 @@ def _value(text: str, *, word: bool) -> _Reading:
         return _Reading(0, text)
     if _LIST.fullmatch(bare):
         return _Reading(0, text.replace(", ", "、"))
+    if _SPAN.fullmatch(bare):
+        return _Reading(0, text.replace(" to ", " 至 "))
     if _CHOICE.fullmatch(bare) and bare not in catalogue().fixed:
         return _Reading(0, _JOINED.sub(lambda joint: _JOINTS[joint[0]], text))
     return (_reading_of_lines(bare) if _LINE_END in bare else _reading(bare))._replace(chinese=_translated(text))

@@ -202,6 +202,29 @@ def test_what_is_said_of_a_file_is_chinese_whatever_its_folder_is_called():
             "不完整：2023-01-13: 隔离 1 行，2023-02-22: 隔离 2 行，另有 26 个。",
             id="days-with-their-rows",
         ),
+        pytest.param(
+            "daily_bars has no version 99; its versions are 0 to 24. List them: mystocks data versions daily_bars",
+            "daily_bars 没有版本 99；现有版本：0 至 24。列出它们：mystocks data versions daily_bars",
+            id="from-the-first-to-the-last",
+        ),
+        pytest.param(
+            "partly done: My own words. There are more of them. Not done (2): 2026-11-26, 2026-11-27."
+            " Run only these again: mystocks run load --failed-only",
+            "部分完成：My own words。There are more of them. 未完成（2）：2026-11-26、2026-11-27。"
+            "只重做这些：mystocks run load --failed-only",
+            id="a-users-own-sentences-within",
+        ),
+        pytest.param("skipped: margin: nothing to load.", "跳过：margin：没有需要装载的数据。", id="a-word-and-why"),
+        pytest.param("[green]queued[/] after: run 3f2a", "[green]已排队[/] after：运行 3f2a", id="a-task-like-a-word"),
+        pytest.param("stopped", "已停止", id="a-servers-last-word"),
+        pytest.param(
+            "/x/tasks.yaml:3:5: owner must be text, found 3", "/x/tasks.yaml:3:5: owner 应为文本，这里是 3", id="a-type"
+        ),
+        pytest.param(
+            "/x/a.csv cannot be read as daily_bars: found more fields than defined in 'Schema'",
+            "/x/a.csv 不能作为 daily_bars 读取：有一行的列数多于第一行",
+            id="what-polars-says",
+        ),
         pytest.param("Did you mean 'load' or 'lead'?", "是不是 'load' 或 'lead'？", id="a-choice-of-names"),
         pytest.param(
             'The query failed: Parser Error: syntax error at or near "selct"\n\nLINE 1: selct 1\n        ^^^^^',

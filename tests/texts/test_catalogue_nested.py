@@ -14,6 +14,8 @@ from mystocks_dagster.texts.entries import entries
 PLACE = re.compile(r"\{(\d+)(?::word)?\}")
 #: A text whose end is a value behind a colon: the reason, or the fault of another file.
 REASON = re.compile(r": \{(\d+)\}\.?$")
+#: A reason within a text: sentences of the text follow it.
+REASON_WITHIN = re.compile(r": \{(\d+)\}(\.?) (?=[A-Z])")
 
 
 def filled(text: str, **values: str) -> str:
@@ -66,6 +68,18 @@ def test_a_fault_is_told_as_the_end_of_whatever_names_it():
             found = translate(filled(english, **{f"at{end[1]}": "title is missing"}), "zh")
             told = filled(chinese, **{f"at{end[1]}": "缺少 title"})
             if found.replace(" ", "") != told.replace(" ", ""):
+                wrong[english] = found
+    assert not wrong
+
+
+def test_a_reason_of_several_sentences_is_told_within_whatever_names_it():
+    wrong = {}
+    for english, chinese in entries().items():
+        for place in REASON_WITHIN.finditer(english):
+            end, ende = ("", "") if place[2] else (".", "。")
+            said = filled(english, **{f"at{place[1]}": f"title is missing. The task file is empty{end}"})
+            told = filled(chinese.replace("原文：", ""), **{f"at{place[1]}": f"缺少 title。任务文件是空的{ende}"})
+            if (found := translate(said, "zh")).replace(" ", "") != told.replace(" ", "").replace("。。", "。"):
                 wrong[english] = found
     assert not wrong
 
