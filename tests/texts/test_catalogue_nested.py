@@ -6,7 +6,8 @@ import re
 import pytest
 from support.spoken import PACKAGE
 
-from mystocks_dagster.excerpts import with_remedy
+from mystocks_dagster.excerpts import suggest, with_remedy
+from mystocks_dagster.taskfile.problems import shorten
 from mystocks_dagster.texts.catalogue import translate
 from mystocks_dagster.texts.entries import entries
 
@@ -92,3 +93,18 @@ def test_a_fault_and_its_remedy_are_two_sentences(file: str):
     for remedy in remedies:
         told = translate(with_remedy("tasks.yaml:7:5: unknown key 'x'", remedy), "zh")
         assert told == f"tasks.yaml:7:5: 未知的键 'x'。{translate(remedy, 'zh')}"
+
+
+def test_a_list_of_names_that_was_cut_says_how_many_are_left_out():
+    names = [f"table_{number}" for number in range(42)]
+    hint = suggest("nope", names, allowed="The tables are")
+    assert hint.endswith("table_29 and 12 more.")
+    assert translate(f"There is no table 'nope'. {hint}", "zh").endswith("table_28、table_29，另有 12 个。")
+    assert translate(suggest("nope", names[:30]), "zh").endswith("table_29。")
+
+
+def test_a_long_value_that_was_cut_has_its_closing_quote():
+    told = translate(f"tasks.yaml:3:2: timeout must be a whole number, found {shorten('9' * 400)}. Add it.", "zh")
+    assert re.search(r"这里是 '9+…'。", told)
+    assert shorten("x" * 58) == repr("x" * 58)
+    assert len(shorten("x" * 59)) == 60
