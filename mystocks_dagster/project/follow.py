@@ -1,6 +1,7 @@
 """Following a run from its start to its end, event by event."""
 
 import logging
+import re
 import signal
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -25,6 +26,7 @@ EventKind = Literal[
     "step succeeded",
     "step skipped",
     "step failed",
+    "step not started",
     "step retried",
     "run failed",
     "stopping",
@@ -49,6 +51,11 @@ class FinishedRun:
     executions: list[Execution]
 
 
+#: What Dagster logs of a step that it does not start, with the names of the steps that it needs.
+_NOT_STARTED = re.compile(r"(?:Dependencies for step|Skipping step) \S+ (.+)", re.DOTALL)
+_NAME = re.compile(r"'([^']+)'")
+#: How Dagster begins what it says of a run's end: it names its own job, which people may not know.
+_RUN_FAILED = re.compile(r'Execution of run for ".*?" failed\.')
 _KINDS: Mapping[dg.DagsterEventType, EventKind] = {
     dg.DagsterEventType.STEP_START: "step started",
     dg.DagsterEventType.STEP_SUCCESS: "step succeeded",
@@ -118,7 +125,12 @@ def _event(entry: Any) -> RunEvent | None:
     """Convert an event log entry; None for an event that only Dagster needs."""
     event = entry.dagster_event
     if event is None:
+        if needs := _NOT_STARTED.fullmatch(entry.user_message):
+            return RunEvent("step not started", entry.step_key or "", ", ".join(_NAME.findall(needs[1])))
         level = logging.getLevelName(entry.level) if isinstance(entry.level, int) else str(entry.level)
         return RunEvent("log", entry.step_key or "", entry.user_message, level)
     kind = _KINDS.get(event.event_type)
-    return RunEvent(kind, event.step_key or "", event.message or "") if kind else None
+    text = event.message or ""
+    if failed := _RUN_FAILED.match(text):
+        text = "The run failed." + text[failed.end() :]
+    return RunEvent(kind, event.step_key or "", text) if kind else None

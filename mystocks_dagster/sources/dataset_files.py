@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,8 +62,16 @@ def _read(path: Path) -> pl.DataFrame:
     except NotCsv as error:
         raise SourceChanged(f"{path} {error}.") from None
     except pl.exceptions.PolarsError as error:
-        text = re.split(r"[\n:]", str(error))[0]
-        raise SourceChanged(f"{path} is not a {path.suffix[1:]} file that can be read: {text}.") from None
+        raise SourceChanged(f"{path} {_fault(path, error)}.") from None
+
+
+def _fault(path: Path, error: pl.exceptions.PolarsError) -> str:
+    """Return what is wrong with a file, in plainer words than Polars has."""
+    if path.suffix == ".parquet":
+        return "is not a complete Parquet file"
+    if "more fields" in str(error):
+        return "does not have equal columns in all lines: one has more than the first"
+    return "has a line that cannot be read; perhaps a quotation mark is missing"
 
 
 def _read_csv(path: Path) -> pl.DataFrame:

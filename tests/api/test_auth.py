@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,28 @@ def guarded(desk: Folder, monkeypatch: pytest.MonkeyPatch) -> TestClient:
 
 def text(desk: Folder) -> str:
     return (desk.root / "tasks.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status"),
+    [
+        ({"host": "evil.example"}, b"", 403),
+        ({"origin": "https://evil.example"}, b"", 403),
+        ({"authorization": "Bearer wrong"}, b"", 401),
+        ({}, b"x" * 1_000_001, 413),
+    ],
+    ids=["foreign-name", "foreign-page", "no-token", "large"],
+)
+def test_who_reads_chinese_is_refused_in_chinese(
+    desk: Folder, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], content: bytes, status: int
+) -> None:
+    if status == 401:
+        monkeypatch.setenv("MYSTOCKS_API_TOKEN", "s3cret")
+    told = {"accept-language": "zh-CN,zh;q=0.9", **headers}
+    answer = open_client().post("/api/tasks/register", content=content, headers=told)
+    assert answer.status_code == status
+    assert re.match("[\u4e00-\u9fff]", answer.json()["message"])
+    assert answer.headers["vary"] == "accept-language"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -100,3 +100,56 @@ def test_how_far_a_task_is_comes_in_the_language_of_the_terminal(
 ) -> None:
     monkeypatch.setenv("MYSTOCKS_LANG", "zh")
     assert _translated(line) == chinese
+
+
+OWN = """
+    task_packages: [own]
+    tasks:
+      - {task_id: part, task_type: manual, task_module: own, task_function: part}
+      - {task_id: none, task_type: manual, task_module: own, task_function: none}
+      - {task_id: bad, task_type: manual, task_module: own, task_function: bad}
+      - {task_id: after, task_type: manual, task_module: own, task_function: none, dependencies: [bad]}
+"""
+RESULTS = """
+    def part(params, run):
+        again = {"failed_items": ["乙"], "retry_params": {"only": ["乙"]}}
+        return {"status": "partial_success", "message": "甲已装载。乙没有文件。", **again}
+
+    def none(params, run):
+        return {"status": "skipped", "message": "今天没有。"}
+
+    def bad(params, run):
+        raise ValueError("坏了")
+"""
+
+
+@pytest.mark.slow
+def test_the_lines_of_a_chinese_run_are_chinese(folder: Folder) -> None:
+    folder.write("tasks.yaml", OWN)
+    folder.write("own.py", RESULTS)
+    shown = "".join(folder.mystocks("--lang", "zh", "run", name, code=None) for name in ("part", "none", "after"))
+    assert "part: 部分完成：甲已装载。乙没有文件。未完成（1）：乙" in shown
+    assert "none: 跳过：今天没有。" in shown
+    assert "– after 没有启动：它需要 bad" in shown
+    assert "此次运行失败。失败的步骤：['bad']" in shown
+    assert not re.search(r"Dependencies for|Execution of|skipped|partly|Not done", shown), shown
+
+
+def test_what_dagster_says_of_its_own_job_is_said_of_the_run() -> None:
+    from types import SimpleNamespace
+
+    import dagster as dg
+
+    from mystocks_dagster.project.follow import _event
+
+    said = "Execution of run for \"__ASSET_JOB\" failed. Steps failed: ['load__asset']."
+    event = SimpleNamespace(event_type=dg.DagsterEventType.PIPELINE_FAILURE, step_key=None, message=said)
+    shown = _event(SimpleNamespace(dagster_event=event))
+    assert shown is not None
+    assert shown.text == "The run failed. Steps failed: ['load__asset']."
+    for line in (
+        "Dependencies for step load__check failed: ['a'] were not executed: ['b']. Not executing.",
+        "Skipping step load__check due to skipped dependencies: ['a', 'b'].",
+    ):
+        shown = _event(SimpleNamespace(dagster_event=None, user_message=line, step_key="load__check", level=40))
+        assert shown == ("step not started", "load__check", "a, b", "")

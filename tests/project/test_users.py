@@ -239,6 +239,13 @@ def test_only_editors_change_something_in_dagsters_own_ui(desk: Desk, role: str 
     assert len(door.reached) == (5 if status == 200 else 1)
 
 
+def test_who_reads_chinese_is_refused_by_dagsters_own_ui_in_chinese(desk: Desk) -> None:
+    door, chinese = Door("viewer"), {"accept-language": "zh"}
+    for content, told in ((json.dumps({"query": LAUNCH}), "li 的角色是 viewer"), ("[]", "请发送一个 JSON 对象")):
+        answer = door.client.post("/dagster/graphql", content=content, headers=chinese)
+        assert told in answer.json()["message"]
+
+
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 def test_what_is_not_one_question_as_json_reaches_dagster_from_nobody(desk: Desk, role: str) -> None:
     door, change = Door(role), json.dumps({"query": "mutation { reloadWorkspace { __typename } }"})
