@@ -10,7 +10,7 @@ import polars as pl
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.strategies.choices import Choice
-from mystocks_dagster.strategies.loading import function_of
+from mystocks_dagster.strategies.loading import FAILURES, function_of, reason_of
 from mystocks_dagster.strategies.writing import Rules
 
 #: Columns of `signals_of`, without the raw close that the table also has.
@@ -54,10 +54,8 @@ def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min, *, tr
         else:
             bars = choice.bars_needed if trusting else None
             frame = _by_symbol(function(**choice.params), rows, since, bars)
-    except Exception as error:
-        text = str(error).partition("\n")[0] or "no message"
-        reason = text if isinstance(error, InvalidParams) else f"{type(error).__name__}: {text}"
-        raise InvalidParams(f"The strategy {choice.label} ({definition.place}) failed: {reason}") from error
+    except FAILURES as error:
+        raise InvalidParams(f"The strategy {choice.label} ({definition.place}) failed: {reason_of(error)}") from error
     return frame.with_columns(strategy=pl.lit(choice.label)).select(SIGNAL)
 
 

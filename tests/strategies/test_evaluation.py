@@ -56,6 +56,7 @@ def test_a_frame_of_the_market_gives_its_other_columns_as_detail(write_strategie
     ("body", "message"),
     [
         (HEAD + "    return 1 / 0\n", "failed: ZeroDivisionError: division by zero"),
+        ("import sys\n" + HEAD + "    sys.exit(3)\n", "failed: it called sys.exit(3) instead of returning"),
         (HEAD + "    return None\n", "must return Rules(buy=..., sell=...), not NoneType"),
         (
             HEAD + "    return Rules(buy=pl.col('ma5') > 1, sell=pl.lit(False))\n",
