@@ -108,6 +108,15 @@ def test_a_column_is_named_after_the_indicator_or_its_label(write):
     [
         ('"amount"], outputs', '"ma5"], outputs', "flow: it reads 'ma5'; an indicator can read open_hfq, high_hfq"),
         ('outputs=["line", "rise"], ', "", "flow: @indicator needs reads=[...] and outputs=[...]"),
+        ('["line", "rise"]', '["line", "line"]', "flow: two outputs have the column of 'line'"),
+        ('["line", "rise"]', '["line", "Line"]', "flow: two outputs have the column of 'Line'"),
+        (
+            '["line", "rise"]',
+            '["line", "a b"]',
+            "flow: an output cannot be called 'a b'; it ends the name of a column: ",
+        ),
+        ('["line", "rise"]', '["line", ""]', "flow: an output cannot be called ''; it ends the name of a column: "),
+        ('["line", "rise"]', '["line", "date"]', "flow: an output cannot be called 'date'; it ends the name of"),
         ("n: int = 3", "market: int = 3", "flow: lookback uses 'n', which is no parameter"),
     ],
 )
