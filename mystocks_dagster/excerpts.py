@@ -2,7 +2,7 @@
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 #: Columns of a source line that are printed around the caret; longer lines are cut.
 _COLUMNS = 120
@@ -63,7 +63,8 @@ def near(name: str, candidates: Iterable[str]) -> list[str]:
 
 def suggest(name: str, candidates: Iterable[str], *, allowed: str = "Allowed") -> str:
     """Return `Did you mean 'x'?`, or the list of candidates when none is similar."""
-    names = list(dict.fromkeys(candidates))
+    # A set has another order in each process.
+    names = sorted(candidates) if isinstance(candidates, Set) else list(dict.fromkeys(candidates))
     if matches := near(name, names):
         return f"Did you mean {' or '.join(map(repr, matches))}?"
     return f"{allowed}: {abbreviate(names, 30)}." if names else ""

@@ -9,8 +9,9 @@ from mystocks_dagster.texts.entries import MARKS, PLACE, Form, catalogue, unbrac
 
 #: Where a text of several sentences may be divided.
 _JOINT = re.compile(r"(?<=[.,;:!?…]) +|(?<=\S) +(?=[A-Z][a-z]+ [a-z])")
-#: Texts with more joints are divided into sentences only, and of these only the first.
+#: Texts with more joints are not divided at commas, then into sentences only, and of these only the first.
 _MOST_PARTS = 16
+_NO_COMMA = re.compile(r"(?<=[.;:!?…]) +")
 _NEXT_SENTENCE = re.compile(r"[.!?] [A-Z]")
 _SENTENCE = re.compile(r"(?<=[.!?]) +")
 #: What a character of an entry counts against a joint within a value.
@@ -101,6 +102,8 @@ def _reading_of_lines(text: str) -> _Reading:
 def _reading(text: str) -> _Reading:
     """Return the best reading of a text: as one entry, or as several with joints between them."""
     joints = list(_JOINT.finditer(text))
+    if len(joints) >= _MOST_PARTS:
+        joints = list(_NO_COMMA.finditer(text))
     if len(joints) >= _MOST_PARTS:
         joints = list(_SENTENCE.finditer(text))[: _MOST_PARTS - 1]
     starts, ends = [0, *(joint.end() for joint in joints)], [*(joint.start() for joint in joints), len(text)]

@@ -86,3 +86,17 @@ def test_the_launchpad_takes_a_name_or_a_list() -> None:
 
 def test_the_form_of_a_run_offers_the_names() -> None:
     assert _choices(DailySync.model_fields["data_source"].annotation) == source_choices()
+
+
+@pytest.mark.parametrize("name", ["initial_capital", "slippage", "commission_rate"])
+@pytest.mark.parametrize("value", ["nan", "NaN"])
+def test_a_number_that_is_none_is_not_told_to_be_too_large(tmp_path: Path, name: str, value: str) -> None:
+    file = FILE.replace(
+        "data_sync\n    task_function: sync_daily_stock_data", "backtest\n    task_function: run_backtest"
+    )
+    path = tmp_path / "tasks.yaml"
+    path.write_text(file.replace("data_source: {}", f"{name}: {value}"), encoding="utf-8")
+    with pytest.raises(TaskFileError) as raised:
+        read_task_file(path)
+    (problem,) = raised.value.problems
+    assert problem.message.startswith(f"{name} must be a number, found ")

@@ -55,6 +55,11 @@ def filled(text: str, **values: str) -> str:
             "check），使用上一个正确的版本 5e0a。",
             id="task-file",
         ),
+        pytest.param(
+            f"a was not started. params: the grid has no parameter 'foo'. Allowed: {', '.join('abcdefghijklmnopqr')}.",
+            f"a 没有启动。params: 网格没有参数 'foo'。可选：{'、'.join('abcdefghijklmnopqr')}。",
+            id="a-long-list-behind",
+        ),
     ],
 )
 def test_a_text_within_another_is_told_in_its_place(english: str, chinese: str):
