@@ -12,6 +12,7 @@ from mystocks_dagster.errors import (
     NoDaemon,
     NotNow,
     NotRunning,
+    OtherLake,
 )
 from mystocks_dagster.excerpts import near
 from mystocks_dagster.factory.config_schema import form_values
@@ -93,10 +94,11 @@ class RunControl:
 
         Raises:
             NoDaemon: The daemon is not running, so the run would never start. Nothing was created.
+            OtherLake: The daemon's lake or source is another one. Nothing was created.
         """
         self._check(name, params)
         state = self._state
-        self._check_daemon(name)
+        self._check_daemon(name, "run", name)
         run_id = self._create(name, params, only=only, force=force)
         launch.start(state.instance, run_id, queued=True)
         return run_id
@@ -108,18 +110,20 @@ class RunControl:
         entry = state.find(name)
         if isinstance(entry, Group):
             raise InvalidParams(f"{name} is a group; name one task, such as {entry.tasks[0]}.")
+        from mystocks_dagster.lake.store import Lake
         from mystocks_dagster.runs.backfill import Planner  # with polars, for the tables
 
         published = state.version_for(entry.task_id).published
-        return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name, published)
+        lake = Lake(state.settings.lake)
+        return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name, published, lake)
 
     def fill(self, fill: "Fill") -> str:
         """Queue the run of one stretch of a fill plan and return its id.
 
         Raises:
-            NoDaemon: The daemon is not running, so the run would never start. Nothing was created.
+            NoDaemon, OtherLake: As for `start`. Nothing was created.
         """
-        self._check_daemon(fill.task_id)
+        self._check_daemon(fill.task_id, "backfill", "--missing")
         run_id = self.create_fill(fill, {})
         launch.start(self._state.instance, run_id, queued=True)
         return run_id
@@ -137,11 +141,18 @@ class RunControl:
         """Note in the audit log that this caller has made a run of a backfill."""
         audit.note(self._state.settings, self._caller, Action.BACKFILL, task_id, run_id)
 
-    def _check_daemon(self, name: str) -> None:
+    def _check_daemon(self, name: str, *command: str) -> None:
+        settings = self._state.settings
+        mystocks = "mystocks --demo" if settings.demo else "mystocks"
         if not launch.daemon_alive(self._state.instance):
             raise NoDaemon(
-                f"{name} was not started: no daemon is alive on {self._state.settings.dagster_home}. "
-                "Start it with: mystocks ui"
+                f"{name} was not started: no daemon is alive on {settings.dagster_home}. Start it with: {mystocks} ui"
+            )
+        if difference := launch.daemon_difference(self._state.instance, settings):
+            raise OtherLake(
+                f"{name} was not put into the daemon's queue: {difference}. Run it in the foreground: `{mystocks} "
+                f"{' '.join(command)}`. Or stop `mystocks ui`, and start it with the lake and source of this "
+                f"command: `{mystocks} ui`."
             )
 
     def stop(self, name: str) -> list[StopResult]:
