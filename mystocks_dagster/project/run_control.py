@@ -29,6 +29,7 @@ from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.group import Group
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.problems import Fault, TaskFileError, path_text
+from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.signature import params_model
 
 #: Seconds to wait for other starts; each takes a second or two.
@@ -104,7 +105,11 @@ class RunControl:
         return run_id
 
     def backfill(self, name: str) -> "Planner":
-        """Return the planner of a task's backfills; raises `InvalidParams` if it fills no table by trading day."""
+        """Return the planner of a task's backfills.
+
+        Raises:
+            InvalidParams: It fills no table by trading day, or another task of the file owns that table.
+        """
         state = self._state
         check(self._caller, Action.BACKFILL)
         entry = state.find(name)
@@ -113,7 +118,8 @@ class RunControl:
         from mystocks_dagster.lake.store import Lake
         from mystocks_dagster.runs.backfill import Planner  # with polars, for the tables
 
-        published = state.version_for(entry.task_id).published
+        _check_owner(state.version, name)
+        published = state.version.published
         lake = Lake(state.settings.lake)
         return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name, published, lake)
 
@@ -254,6 +260,20 @@ class RunControl:
         if faults := params_faults(model, function, {**entry.params, **params}, secret):
             texts = list(map(_told, faults))
             raise InvalidParams(f"{entry.task_id} was not started. " + " ".join(texts))
+
+
+def _check_owner(version: Version, name: str) -> None:
+    """Refuse a backfill by a task that loads tables of others only: a day of a table is loaded by its owner."""
+    from mystocks_dagster.market.tables import TABLES
+
+    written = (*version.writes.get(name, ()), *version.also_writes.get(name, ()))
+    owners = {table: version.owners[table] for table in written if table in version.owners and TABLES[table].by_day}
+    if owners and name not in owners.values():
+        table, owner = next(iter(owners.items()))
+        raise InvalidParams(
+            f"{name} cannot be backfilled: {table} belongs to {owner}, the first task of the file that loads it. "
+            f"Backfill that one: mystocks backfill {owner}"
+        )
 
 
 def _way_out(task: Task, active: Sequence[str]) -> str:
