@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mystocks_dagster.addresses import host_name, is_loopback
+from mystocks_dagster.addresses import LEAST_CHARACTERS, host_name, is_long_enough, is_loopback
 from mystocks_dagster.api.error_responses import refusal
 from mystocks_dagster.api.origins import Source, is_followed_link, source_of
 from mystocks_dagster.api.responses import JsonResponse
@@ -28,6 +28,8 @@ _CHECKED_HEADERS = ("host", "origin", "sec-fetch-site", "authorization", "conten
 
 class AuthMiddleware:
     """Accepts requests with the token or a user's secret or, if no token is set, requests to a loopback host name.
+
+    A short token could be guessed from other machines, so it opens loopback host names only.
 
     The host name matters because of DNS rebinding: a page of another site may resolve its own name to 127.0.0.1, but
     sends that name. A page of another site may only link here: calls, images, frames, scripts and websockets are
@@ -66,6 +68,13 @@ class AuthMiddleware:
                 403,
                 f"This server accepts only the host names 127.0.0.1 and localhost, not {host[:100]!r}. "
                 "To use another name, set MYSTOCKS_API_TOKEN and restart the server.",
+            )
+        if not is_long_enough(self._token) and not is_loopback(host_name(host)):
+            return _refused(
+                403,
+                f"This server accepts only the host names 127.0.0.1 and localhost, not {host[:100]!r}, because its "
+                f"MYSTOCKS_API_TOKEN has fewer than {LEAST_CHARACTERS} characters. Set a long random text (such as "
+                "`openssl rand -hex 32` prints) and restart the server.",
             )
         # A websocket begins with a GET.
         method = scope.get("method", "GET")

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import dagster as dg
 
 from mystocks_dagster import history
+from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.history import Execution
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs import launch, stop
@@ -73,18 +74,21 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
     A terminal that is closed, or a lost connection, ends the command only: the run goes on.
 
     Args:
-        project: Its project. If no daemon is alive, or in the demo, the run starts in this process' foreground.
+        project: Its project. If no daemon is alive, or its lake or source is another one, the run starts in this
+            process' foreground.
         run_id: The run.
         report: Called with each event.
     """
     instance = project.instance
     alive = launch.daemon_alive(instance)
-    queued = alive and not project.settings.demo
+    difference = launch.daemon_difference(instance, project.settings)
+    queued = alive and not difference
+    if difference:  # lost, it would be started again by a daemon, whose lake is another one
+        instance.add_run_tags(run_id, {MAX_RETRIES_TAG: "0"})
     if queued:
         report(RunEvent("queued"))
     else:
-        reason = "the daemon may use another lake than the demo's" if alive else "no daemon is alive on this instance"
-        report(RunEvent("foreground", text=reason))
+        report(RunEvent("foreground", text=difference if alive else "no daemon is alive on this instance"))
     try:
         with _terminated_as_by_ctrl_c():
             launch.start(instance, run_id, queued=queued)

@@ -11,8 +11,9 @@ import dagster as dg
 
 from mystocks_dagster.dagster_internals import ReconstructableRepository, RemoteRepositoryOrigin, WorkspaceFileTarget
 from mystocks_dagster.errors import InvalidParams, UnknownName
+from mystocks_dagster.history.dagster_storage import run_storage
 from mystocks_dagster.processes import lock
-from mystocks_dagster.runs import event_file
+from mystocks_dagster.runs import daemon_lake, event_file
 from mystocks_dagster.settings import Settings, building_only
 from mystocks_dagster.tags import REPOSITORY
 
@@ -29,6 +30,13 @@ def daemon_alive(instance: dg.DagsterInstance) -> bool:
     """Whether a daemon takes runs off the queue of this instance."""
     age = heartbeat_age(instance)
     return age is not None and age < HEARTBEAT_SECONDS and killed_daemon(instance) is None
+
+
+def daemon_difference(instance: dg.DagsterInstance, settings: Settings) -> str:
+    """Return in words how the daemon's lake or source differs from those of the settings; empty if it does not."""
+    return daemon_lake.difference(
+        run_storage(instance).get_cursor_values({daemon_lake.KEY}).get(daemon_lake.KEY), settings
+    )
 
 
 def killed_daemon(instance: dg.DagsterInstance) -> int | None:
