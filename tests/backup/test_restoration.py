@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from dagster._daemon.types import DaemonHeartbeat
 from history.conftest import Store
 from support.commands import Commands, commands_in
 from support.object_store import object_store
@@ -25,6 +27,7 @@ from mystocks_dagster.cli.main import _explain, main
 from mystocks_dagster.errors import BackupError
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.table_files import TableFiles
+from mystocks_dagster.runs.launch import QUEUE_DAEMON, daemon_alive
 
 #: What is on the disk of a project beyond tasks.yaml.
 OWN = {"datasets/mine.yaml": "table: mine\n", "formulas/up.txt": "C > O;\n", "notes/深沪.txt": "只读\n"}
@@ -127,6 +130,37 @@ def test_restored_elsewhere_it_has_every_table_run_and_statistic(
 
 def _moved(history: list[dict[str, Any]], old: Path, new: Path) -> list[dict[str, Any]]:
     return json.loads(json.dumps(history, default=str).replace(str(old), str(new)))
+
+
+@pytest.mark.slow
+def test_a_copy_of_a_project_whose_daemon_ran_says_that_no_daemon_is_alive(
+    store: Store, cli: Commands, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mystocks_dagster.backup import restoration
+
+    store.instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), QUEUE_DAEMON, "its id", []))
+    assert daemon_alive(store.instance)
+    go_to(cli)
+    made = cli.json("backup", str(tmp_path / "backup"))
+    if made["storage"] == "postgres":
+        new_database(request.getfixturevalue("postgres"), "copied", monkeypatch)
+    root = tmp_path / "elsewhere"
+    root.mkdir()
+    there = commands_in(Folder(root), monkeypatch, cli.capsys)
+    put = restoration._put
+
+    def interrupted(source: Path, places: Any, files: list[Any]) -> None:
+        if [file.path for file in files] == ["project/tasks.yaml"]:
+            raise OSError(28, "No space left on device", "tasks.yaml")
+        put(source, places, files)
+
+    with monkeypatch.context() as patch:  # interrupted before its end, it goes on
+        patch.setattr(restoration, "_put", interrupted)
+        there("restore", str(tmp_path / "backup"), code=1)
+    there("restore", str(tmp_path / "backup"))
+    restored = Store(Folder(root))
+    assert not daemon_alive(restored.instance)
+    assert len(restored.history()) == len(store.history())
 
 
 @pytest.fixture
