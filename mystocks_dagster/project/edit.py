@@ -195,7 +195,9 @@ class TaskFileEditor:
             force: Also replace a file that is not an earlier export.
         """
         check(self._caller, Action.EXPORT)
-        return exports.export(self.settings, file_of(self._caller, self.settings, named), form, force=force)
+        path = exports.export(self.settings, file_of(self._caller, self.settings, named), form, force=force)
+        audit.note(self.settings, self._caller, Action.EXPORT, str(path))
+        return path
 
     def _import(self, text: str, name: str, rules: Sequence[Rule], *, dry_run: bool) -> EditResult:
         module_cache.forget_changed()

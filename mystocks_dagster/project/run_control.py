@@ -113,16 +113,20 @@ class RunControl:
         published = state.version_for(entry.task_id).published
         return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name, published)
 
-    def fill(self, fill: "Fill") -> str:
-        """Queue the run of one stretch of a fill plan and return its id.
+    def fill(self, fills: Iterable["Fill"]) -> list[str]:
+        """Queue the runs of the stretches of a fill plan and return their ids.
 
         Raises:
+            Forbidden: The caller may start no backfill.
             NoDaemon: The daemon is not running, so the run would never start. Nothing was created.
         """
-        self._check_daemon(fill.task_id)
-        run_id = self.create_fill(fill, {})
-        launch.start(self._state.instance, run_id, queued=True)
-        return run_id
+        check(self._caller, Action.BACKFILL)
+        run_ids = []
+        for fill in fills:
+            self._check_daemon(fill.task_id)
+            run_ids.append(self.create_fill(fill, {}))
+            launch.start(self._state.instance, run_ids[-1], queued=True)
+        return run_ids
 
     def create_fill(self, fill: "Fill", params: Mapping[str, Any]) -> str:
         """Create the run of one stretch of a fill plan, with further parameters, without queueing it; return its id."""

@@ -21,9 +21,10 @@ from support.project import ROOT
 
 from mystocks_dagster.api.auth import USER
 from mystocks_dagster.instance import open_instance
-from mystocks_dagster.project import users
+from mystocks_dagster.project import calendar_refresh, users
 from mystocks_dagster.project.roles import Role
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.trading_calendar.refresh import RefreshResult
 from mystocks_dagster.web.mutations import MutationGuard
 
 pytestmark = pytest.mark.slow
@@ -192,6 +193,23 @@ def test_the_log_says_who_did_what_by_which_way(desk: Desk, cli: Commands) -> No
     assert over_rest == [entries[2]]
     assert len(cli.json("audit", "--user", "li")) == 2
     assert cli.json("audit", "--since", "2099-01-01") == []
+
+
+def test_the_log_has_an_export_and_a_refresh_of_the_calendar(
+    desk: Desk, cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = users.add(Settings.from_env(), "li", Role.EDITOR)
+    path = enter(desk, secret).post("/api/tasks/export", json={"output_path": "exports/a.yaml"}).json()["path"]
+    enter(desk, OWNER).post("/api/tasks/export", json={"output_path": "exports/b.yaml"})
+    fetched = RefreshResult(changed=True, message="fetched")
+    monkeypatch.setattr(calendar_refresh, "refresh", lambda *_: fetched)
+    cli("calendar", "--refresh", "--source", "simulated")
+    told = [(entry["user"], entry["action"], entry["target"]) for entry in cli.json("audit")[:3]]
+    assert told == [
+        (told[0][0], "refresh the trading calendar", "simulated"),
+        ("owner", "export the task file", path.replace("a.yaml", "b.yaml")),
+        ("li", "export the task file", path),
+    ]
 
 
 #: Where Dagster takes reports of assets; an asset may have any name.
