@@ -214,6 +214,7 @@ class Project:
         from mystocks_dagster.project.calendar_refresh import refresh_calendar
 
         check(self.caller, Action.REFRESH_CALENDAR)
+        audit.check_storage(self.settings)
         result = refresh_calendar(self._state, source)
         if result.asked and not result.error:
             audit.note(self.settings, self.caller, Action.REFRESH_CALENDAR, source or "")

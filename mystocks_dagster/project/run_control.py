@@ -181,12 +181,12 @@ class RunControl:
         task_ids = self._ids_for_stop()
 
         def stop(run: "dg.DagsterRun") -> StopResult | MyStocksError:
+            name = task_ids.get(run.job_name, run.job_name)
             try:
                 stopped = stopping.stop(self._state.instance, run, task_ids)
+                audit.note(self._state.settings, self._caller, Action.STOP, name, run.run_id)
             except MyStocksError as error:
                 return error
-            name = task_ids.get(run.job_name, run.job_name)
-            audit.note(self._state.settings, self._caller, Action.STOP, name, run.run_id)
             return stopped
 
         with ThreadPoolExecutor(max_workers=len(runs) or 1) as together:
