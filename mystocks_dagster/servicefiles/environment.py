@@ -27,7 +27,7 @@ _NAMES = {
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 }
 #: `${NAME}` in tasks.yaml, `env: NAME` in dagster.yaml.
-_NAMED = re.compile(r"(?:\$\{|\benv: *)([A-Za-z_][A-Za-z0-9_]*)")
+_NAMED = re.compile(r"(?:\$\{|\benv: *[\"']?)([A-Za-z_][A-Za-z0-9_]*)")
 
 
 def needed(environment: Mapping[str, str], *files: Path) -> dict[str, str]:

@@ -140,10 +140,10 @@ def test_the_service_has_the_credentials_of_the_lake_and_what_else_the_documents
     names = {
         *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP"),
         *("AZURE_STORAGE_ACCOUNT_NAME", "GOOGLE_SERVICE_ACCOUNT", "PGPASSFILE", "SSL_CERT_FILE"),
-        *("DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION", "DATABASE"),
+        *("DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION", "DATABASE", "BUCKET"),
     }
     dagster = tmp_path / "dagster.yaml"
-    dagster.write_text("storage: {postgres: {postgres_url: {env: DATABASE}}}\n", encoding="utf-8")
+    dagster.write_text("storage: {postgres: {postgres_url: {env: DATABASE}}}\nb: {env: 'BUCKET'}\n", encoding="utf-8")
     given = dict.fromkeys([*names, "EDITOR"], "x")
     assert set(needed(given, tmp_path / "tasks.yaml", dagster)) == names
 
