@@ -189,7 +189,9 @@ def _explain(error: Exception) -> MyStocksError | None:
         return InvalidParams(
             f"{near!r} contains half a character (a lone surrogate), which cannot be stored. Write it as UTF-8."
         )
-    return disk_errors.explain(error, Settings.from_env().dagster_home)
+    with contextlib.suppress(SettingsError):  # the error itself is what is shown
+        return disk_errors.explain(error, Settings.from_env(restoring=True).dagster_home)
+    return None
 
 
 def _prepare_text() -> None:

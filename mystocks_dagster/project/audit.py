@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from mystocks_dagster.dagster_tables import DagsterTables
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import open_tables
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.project.access import Action, Caller
@@ -46,8 +47,32 @@ class Entry:
         return {**asdict(self), "time": self.time.isoformat()}
 
 
+def check_storage(settings: Settings) -> None:
+    """Check that the storage answers, before an action that does not need it is done and noted.
+
+    Raises:
+        InstanceError: It does not answer; nothing was changed.
+    """
+    if settings.dagster_home.is_dir():
+        open_tables(settings)
+
+
 def note(settings: Settings, caller: Caller, action: Action | str, target: str = "", detail: str = "") -> None:
     """Add an entry for an action that was done; nothing without the instance's folder.
+
+    Raises:
+        InstanceError: The storage cannot be written; the message says that the action was done.
+    """
+    name = action.value if isinstance(action, Action) else action
+    try:
+        add(settings, caller, name, target, detail)
+    except InstanceError as error:
+        done = f"{name}, {target}" if target else name
+        raise InstanceError(f"This was done, but the audit log has no entry of it: {done}. {error}") from error
+
+
+def add(settings: Settings, caller: Caller, action: str, target: str = "", detail: str = "") -> None:
+    """Add an entry, also for an action that is only asked for yet; nothing without the instance's folder.
 
     Raises:
         InstanceError: The storage cannot be written.
@@ -58,7 +83,7 @@ def note(settings: Settings, caller: Caller, action: Action | str, target: str =
     content = {
         "user": caller.user or (_system_user() if caller.is_this_process else _anonymous(settings)),
         "via": caller.name,
-        "action": action.value if isinstance(action, Action) else action,
+        "action": action,
         "target": target,
         "detail": detail,
     }

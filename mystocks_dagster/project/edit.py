@@ -198,7 +198,10 @@ class TaskFileEditor:
             force: Also replace a file that is not an earlier export.
         """
         check(self._caller, Action.EXPORT)
-        return exports.export(self.settings, file_of(self._caller, self.settings, named), form, force=force)
+        audit.check_storage(self.settings)
+        path = exports.export(self.settings, file_of(self._caller, self.settings, named), form, force=force)
+        audit.note(self.settings, self._caller, Action.EXPORT, str(path))
+        return path
 
     def _import(self, text: str, name: str, rules: Sequence[Rule], *, dry_run: bool) -> EditResult:
         module_cache.forget_changed()
@@ -215,6 +218,8 @@ class TaskFileEditor:
     ) -> EditResult:
         refuse_newer(self.settings)
         module_cache.forget_changed()
+        if not dry_run:
+            audit.check_storage(self.settings)
         screen, allow = limit_of(self._caller, Action.EDIT), limit_of(self._caller, Action.WRITE_COMMAND)
         edit = writer.change(
             self.settings.task_file,

@@ -123,16 +123,20 @@ class RunControl:
         lake = Lake(state.settings.lake)
         return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name, published, lake)
 
-    def fill(self, fill: "Fill") -> str:
-        """Queue the run of one stretch of a fill plan and return its id.
+    def fill(self, fills: Iterable["Fill"]) -> list[str]:
+        """Queue the runs of the stretches of a fill plan and return their ids.
 
         Raises:
+            Forbidden: The caller may start no backfill.
             NoDaemon, OtherLake: As for `start`. Nothing was created.
         """
-        self._check_daemon(fill.task_id, "backfill", "--missing")
-        run_id = self.create_fill(fill, {})
-        launch.start(self._state.instance, run_id, queued=True)
-        return run_id
+        check(self._caller, Action.BACKFILL)
+        run_ids = []
+        for fill in fills:
+            self._check_daemon(fill.task_id, "backfill", "--missing")
+            run_ids.append(self.create_fill(fill, {}))
+            launch.start(self._state.instance, run_ids[-1], queued=True)
+        return run_ids
 
     def create_fill(self, fill: "Fill", params: Mapping[str, Any]) -> str:
         """Create the run of one stretch of a fill plan, with further parameters, without queueing it; return its id."""
@@ -194,12 +198,12 @@ class RunControl:
         task_ids = self._ids_for_stop()
 
         def stop(run: "dg.DagsterRun") -> StopResult | MyStocksError:
+            name = task_ids.get(run.job_name, run.job_name)
             try:
                 stopped = stopping.stop(self._state.instance, run, task_ids)
+                audit.note(self._state.settings, self._caller, Action.STOP, name, run.run_id)
             except MyStocksError as error:
                 return error
-            name = task_ids.get(run.job_name, run.job_name)
-            audit.note(self._state.settings, self._caller, Action.STOP, name, run.run_id)
             return stopped
 
         with ThreadPoolExecutor(max_workers=len(runs) or 1) as together:

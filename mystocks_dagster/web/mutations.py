@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mystocks_dagster.api.auth import USER
 from mystocks_dagster.api.error_responses import refusal
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import DAGSTER_PATH
 from mystocks_dagster.project import audit
 from mystocks_dagster.project.access import JOBS
@@ -70,7 +71,13 @@ class MutationGuard:
             return
         if noted := [name for name in names if name not in _HARMLESS]:
             caller = caller_of(JOBS, user)
-            await run_in_threadpool(audit.note, self._settings, caller, ", ".join(noted), target)
+            try:  # before it is done: what Dagster answers is not read
+                await run_in_threadpool(audit.add, self._settings, caller, ", ".join(noted), target)
+            except InstanceError as error:
+                await refusal(HTTPConnection(scope), error.status, type(error).__name__, str(error))(
+                    scope, receive, send
+                )
+                return
         await self._app(scope, _again(content, receive), send)
 
 

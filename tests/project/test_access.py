@@ -165,7 +165,10 @@ WAYS: Mapping[str, Mapping[str, Callable[[Desk], str | None]]] = {
         "REST": lambda desk: desk.rest("POST", "/api/tasks/fill/start", params={"folder": "/etc"}, only=True),
         "pages": lambda desk: desk.page("/tasks/fill/run", **{"param.folder": "/etc"}),
     },
-    "load past days (backfill)": {"command line": lambda desk: desk.cli("backfill", "base", "--from", "2026-03-02")},
+    "load past days (backfill)": {
+        "command line": lambda desk: desk.cli("backfill", "base", "--from", "2026-03-02"),
+        "pages": lambda desk: desk.page("/data/daily_bars/fill", first="2026-03-02", last="2026-03-02"),
+    },
     "stop what runs": {
         "command line": lambda desk: desk.cli("stop", "base"),
         "Python": lambda desk: desk.python(lambda manager: manager.stop_task("base")),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from mystocks_dagster.api.pages.coverage_map import coverage_map, month_map
 from mystocks_dagster.api.pages.site import Form, Site, day_of, project_of, redirect
-from mystocks_dagster.errors import InvalidParams, MyStocksError, UnknownName
+from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError, UnknownName
 from mystocks_dagster.project.project import Project
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def _register_table(router: APIRouter, site: Site) -> None:
         first, last = day_of(form.get("first", "")), day_of(form.get("last", ""))
         try:
             plan = project.coverage.plan([name], start=first, end=last)
-            run_ids = [project.runs.fill(fill) for fill in plan.fills]
-        except UnknownName:
+            run_ids = project.runs.fill(plan.fills)
+        except (UnknownName, Forbidden):
             raise
         except MyStocksError as error:
             return _table_page(site, request, name, first, error)
