@@ -12,6 +12,7 @@ from typing import Any
 import psycopg2
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.shared import outage
 
 #: Seconds between two tries to take a lock that another process has.
 _POLL_SECONDS = 0.05
@@ -159,8 +160,4 @@ def ask(url: str, sql: str, label: str, seconds: int = _CONNECT_SECONDS) -> Any:
 
 def unreachable(error: psycopg2.Error) -> InstanceError:
     """Return the error for a database that does not answer; it names no password."""
-    reason = " ".join(str(error).split()).rstrip(".?") or type(error).__name__
-    return InstanceError(
-        f"The database that the machines share does not answer: {reason}. Check the storage in dagster.yaml, and that "
-        "the server runs."
-    )
+    return outage.unanswered(error)
