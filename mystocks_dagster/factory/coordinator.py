@@ -19,10 +19,12 @@ from mystocks_dagster.market.clock import now
 from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.bell import QUEUE_BELL, ring
+from mystocks_dagster.processes.log_lines import keep_root
 from mystocks_dagster.runs import event_file
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import is_stopped, was_begun
 from mystocks_dagster.scheduling import downtime
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.sqlite_engines import keep_engines
 from mystocks_dagster.tags import Storage
@@ -41,6 +43,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         super().__init__(**options)
         read_once()
         keep_engines()
+        keep_root(as_json=Settings.from_env().log_json)
         # Dagster creates its daemons after it has loaded this class from dagster.yaml.
         use_own_daemons()
 
