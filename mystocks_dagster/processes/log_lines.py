@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 #: The logger of what `mystocks ui` and `mystocks api` say.
 _OWN = "mystocks"
-#: How Dagster's storages begin a line about each try; who asked them says when they give up.
-_TRIES = "Retrying failed database"
+#: The functions by which Dagster's storages log each try; who asked them says when they give up.
+_TRIES = ("retry_pg_connection_fn", "retry_pg_creation_fn")
 
 
 class JsonLines(logging.Formatter):
@@ -62,7 +62,7 @@ def _is_news(record: logging.LogRecord) -> bool:
         if logger.handlers:
             return False
         logger = logger.parent if logger.propagate else None
-    return not str(record.msg).startswith(_TRIES)
+    return record.funcName not in _TRIES
 
 
 def do_not_use_json() -> None:

@@ -11,17 +11,24 @@ pytestmark = pytest.mark.slow
 
 #: What a daemon does, and what Dagster's storages do while the database is away.
 DAEMON = """
-import logging, sys
+import logging, sys, sqlalchemy
 from dagster._utils.log import configure_loggers
 import dagster as dg
+from contextlib import suppress
+from dagster_postgres.utils import DagsterPostgresException, retry_pg_connection_fn
 from mystocks_dagster.instance import prepare_home
 from mystocks_dagster.settings import Settings
 
 configure_loggers(formatter=sys.argv[1], log_level="INFO")
 prepare_home(Settings.from_env())
+
+def away():
+    raise sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception("it is away"))
+
 with dg.DagsterInstance.get() as instance:
     instance.run_coordinator
-    logging.warning("Retrying failed database connection: %s", "it is away")
+    with suppress(DagsterPostgresException):
+        retry_pg_connection_fn(away, retry_limit=0)
     logging.warning("a line of a library")
     logging.info("a detail of a library")
     logging.getLogger("dagster.daemon").debug("a detail")
