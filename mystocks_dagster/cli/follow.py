@@ -113,6 +113,7 @@ class _RunDisplay:
             "queued": f"[dim]run {self._run_id}: in the daemon's queue[/]",
             "abandoned": "[yellow]the daemon has stopped, so the run waits in the queue. "
             "Start it in another terminal: mystocks ui   Ctrl-C takes the run off the queue[/]",
+            "database": f"[yellow]{text}[/]",
             "foreground": f"[dim]run {self._run_id}: runs in the foreground, because {text}[/]",
             "log": f"  {event.step}: [{colour}]{text}[/]" if colour else f"  {event.step}: {text}",
             "step started": f"[bold]▶ {event.step}[/]",

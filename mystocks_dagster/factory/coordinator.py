@@ -19,6 +19,7 @@ from mystocks_dagster.market.clock import now
 from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.bell import QUEUE_BELL, ring
+from mystocks_dagster.processes.log_lines import keep_root
 from mystocks_dagster.runs import daemon_lake, event_file
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import is_stopped, was_begun
@@ -42,6 +43,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         super().__init__(**options)
         read_once()
         keep_engines()
+        keep_root(as_json=Settings.from_env().log_json)
         # Dagster creates its daemons after it has loaded this class from dagster.yaml.
         use_own_daemons()
 

@@ -103,9 +103,11 @@ def entries(
         user: Only those of this user.
     """
     first = f"{Storage.AUDIT}{since.astimezone(UTC).isoformat(timespec='microseconds')}" if since else Storage.AUDIT
-    # One more character than the prefix can have: the end of the range of its keys.
-    query = "SELECT kvs.key, value FROM kvs WHERE kvs.key >= ? AND kvs.key < ? ORDER BY kvs.key DESC"
-    for key, text in tables.rows("runs", query, [first, f"{Storage.AUDIT}~"]):
+    # Compared here: a database orders text by its own collation, in which `~` may come before `2`.
+    rows = tables.rows("runs", "SELECT kvs.key, value FROM kvs WHERE kvs.key LIKE ?", [f"{Storage.AUDIT}%"])
+    for key, text in sorted(rows, reverse=True):
+        if key < first:
+            return
         content = json.loads(text)
         if limit <= 0:
             return

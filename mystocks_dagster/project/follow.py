@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import dagster as dg
@@ -22,6 +23,7 @@ EventKind = Literal[
     "queued",
     "foreground",
     "abandoned",
+    "database",
     "log",
     "step started",
     "step succeeded",
@@ -92,7 +94,10 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
     try:
         with _terminated_as_by_ctrl_c():
             launch.start(instance, run_id, queued=queued)
-            for entry in launch.follow(instance, run_id, lambda: report(RunEvent("abandoned"))):
+            abandoned = partial(report, RunEvent("abandoned"))
+            for entry in launch.follow(
+                instance, run_id, abandoned, lambda answers: report(_of_database(run_id, answers))
+            ):
                 if event := _event(entry):
                     report(event)
     except KeyboardInterrupt:
@@ -103,6 +108,17 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
     run = instance.get_run_by_id(run_id)
     succeeded = run is not None and run.status == dg.DagsterRunStatus.SUCCESS
     return FinishedRun(run_id, succeeded, history.of_run(instance, run_id, project.task_ids))
+
+
+def _of_database(run_id: str, answers: bool) -> RunEvent:
+    """Return what is said when the database has ceased to answer, and when it answers again."""
+    if answers:
+        return RunEvent("database", text="The database answers again.")
+    text = (
+        "The database does not answer. The run goes on, and is followed again when it does. After Ctrl-C, follow it "
+        f"with: mystocks logs {run_id} --follow"
+    )
+    return RunEvent("database", text=text)
 
 
 @contextmanager

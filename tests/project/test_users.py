@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from support.blocks import Reader, block
 from support.commands import Commands, commands_in
+from support.postgres import server_of_a_language, use_postgres
 from support.project import ROOT
 
 from mystocks_dagster.api.auth import USER
@@ -239,6 +240,19 @@ def test_what_was_done_and_could_not_be_noted_is_told_as_done(
     told = cli("edit", "base", "timeout=99", code=1)
     assert "This was done, but the audit log has no entry of it: edit the task file, tasks.yaml. The database" in told
     assert "timeout: 99" in (desk.folder.root / "tasks.yaml").read_text(encoding="utf-8")
+
+
+def test_the_log_is_not_empty_on_a_database_that_orders_text_as_a_language_does(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server_of_a_language(monkeypatch) as server:
+        use_postgres(cli.folder, server, monkeypatch)
+        cli("disable", "daily")
+        middle = cli.json("audit")[0]["time"]
+        cli("enable", "daily")
+        assert [entry["detail"] for entry in cli.json("audit")] == ["on", "off"]
+        assert [entry["detail"] for entry in cli.json("audit", "--limit", "1")] == ["on"]
+        assert [entry["detail"] for entry in cli.json("audit", "--since", middle)] == ["on", "off"]
 
 
 #: Where Dagster takes reports of assets; an asset may have any name.
