@@ -71,6 +71,7 @@ class AuthMiddleware:
             )
         if not is_long_enough(self._token) and not is_loopback(host_name(host)):
             return _refused(
+                scope,
                 403,
                 f"This server accepts only the host names 127.0.0.1 and localhost, not {host[:100]!r}, because its "
                 f"MYSTOCKS_API_TOKEN has fewer than {LEAST_CHARACTERS} characters. Set a long random text (such as "
