@@ -8,6 +8,9 @@ from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import LOCATION, schedule_name
 
+#: The fewest characters of a token that other machines may try.
+LEAST_CHARACTERS = 16
+
 
 def host_name(host: str) -> str:
     """Return the name or address of a Host header, without its port.
@@ -47,17 +50,29 @@ def url(host: str, port: int) -> str:
 
 
 def check_host(settings: Settings, host: str) -> None:
-    """Refuse to listen on an address that other machines could use without a token.
+    """Refuse to listen on an address that other machines could use without a token, or with one that can be guessed.
 
     Raises:
-        SettingsError: The host is not loopback, and there is no token.
+        SettingsError: The host is not loopback, and there is no token, or a short one.
     """
-    if not is_loopback(host) and settings.api_token is None:
+    if is_loopback(host) or is_long_enough(settings.api_token):
+        return
+    if settings.api_token is None:
         raise SettingsError(
             f"{host} can be reached from other machines, which could then start and change tasks. "
             "Set MYSTOCKS_API_TOKEN to a long random text (such as `openssl rand -hex 32` prints), "
             "or listen on 127.0.0.1."
         )
+    raise SettingsError(
+        f"{host} can be reached from other machines, which could guess MYSTOCKS_API_TOKEN: it has fewer than "
+        f"{LEAST_CHARACTERS} characters. Set it to a long random text (such as `openssl rand -hex 32` prints), or "
+        "listen on 127.0.0.1."
+    )
+
+
+def is_long_enough(token: str | None) -> bool:
+    """Return whether there is a token, and it has so many characters that a random one cannot be guessed."""
+    return token is not None and len(token) >= LEAST_CHARACTERS
 
 
 def bind(host: str, port: int) -> socket.socket:

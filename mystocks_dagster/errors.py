@@ -34,7 +34,8 @@ MyStocksError
     ├── NotNow                another operation is in the way
     ├── NoSwitch              the task or group has no schedule
     ├── Disabled              the group is disabled in the task file
-    └── NoDaemon              no daemon is alive to start a queued run
+    ├── NoDaemon              no daemon is alive to start a queued run
+    └── OtherLake             the runs would use another lake or source than the caller's
 
 Each class has its HTTP status, its exit code and whether a retry can succeed.
 """
@@ -319,3 +320,9 @@ class NoDaemon(InstanceError):
     """No daemon is alive on this instance, so a queued run would not start."""
 
     remedy = "Start `mystocks ui`, which runs the daemon, or `mystocks service install`."
+
+
+class OtherLake(InstanceError, status=409):
+    """The daemon's lake or source is another one than the caller's, so a queued run would write into another lake."""
+
+    remedy = "Run it without `--detach`, or with MYSTOCKS_LAKE and MYSTOCKS_SOURCE as the daemon has them."

@@ -2,7 +2,7 @@
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 
 #: Columns of a source line that are printed around the caret; longer lines are cut.
 _COLUMNS = 120
@@ -63,11 +63,22 @@ def near(name: str, candidates: Iterable[str]) -> list[str]:
 
 def suggest(name: str, candidates: Iterable[str], *, allowed: str = "Allowed") -> str:
     """Return `Did you mean 'x'?`, or the list of candidates when none is similar."""
-    names = list(dict.fromkeys(candidates))
+    # A set has another order in each process.
+    names = sorted(candidates) if isinstance(candidates, Set) else list(dict.fromkeys(candidates))
     if matches := near(name, names):
         return f"Did you mean {' or '.join(map(repr, matches))}?"
-    text = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
-    return f"{allowed}: {text}." if names else ""
+    return f"{allowed}: {abbreviate(names, 30)}." if names else ""
+
+
+def abbreviate(items: Sequence[object], most: int = 3) -> str:
+    """Return the first `most` items as text, and the number of the others.
+
+    Examples:
+        >>> abbreviate(["load", "check", "report"], 2)
+        'load, check and 1 more'
+    """
+    text = ", ".join(f"{item}" for item in items[:most])
+    return text if len(items) <= most else f"{text} and {len(items) - most} more"
 
 
 def _cells(character: str) -> int:

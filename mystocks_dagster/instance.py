@@ -16,6 +16,7 @@ from mystocks_dagster.dagster_tables import DagsterTables
 from mystocks_dagster.errors import InstanceError, SettingsError
 from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.plain_files import real_path
+from mystocks_dagster.processes.log_lines import keep_root
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.shared.place import database_url
@@ -90,6 +91,7 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     import dagster as dg
 
     read_once()
+    keep_root()
     try:
         with _locked(home):
             return dg.DagsterInstance.get()

@@ -4,13 +4,27 @@ Containers and systemd hand out secrets in this way. A value in a file is in no 
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from mystocks_dagster.errors import SettingsError
 
 _PREFIX, _SUFFIX = "MYSTOCKS_", "_FILE"
 #: A secret is one line; a longer file is another one by mistake.
 _MOST_BYTES = 64_000
+
+
+class _Source(NamedTuple):
+    """Where the value of a variable is from."""
+
+    name: str
+    path: str
+    value: str
+
+
+#: Variable to its source, of all that this process has read.
+_read: dict[str, _Source] = {}
 
 
 def read_secret_files() -> None:
@@ -25,9 +39,21 @@ def read_secret_files() -> None:
             continue
         if os.environ.get(variable):
             raise SettingsError(f"{variable} and {name} are both set; leave one of them out.")
-        os.environ[variable] = _secret(name, Path(path).expanduser())
+        file = Path(path).expanduser().absolute()
+        os.environ[variable] = value = _secret(name, file)
+        _read[variable] = _Source(name, str(file), value)
         # Processes that are started from here have the value, and need not be able to read the file.
         del os.environ[name]
+
+
+def as_given(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return variables as they were before `read_secret_files`: the names of files for what was read from them."""
+    given = dict(environment)
+    for variable, source in _read.items():
+        if given.get(variable) == source.value:
+            del given[variable]
+            given[source.name] = source.path
+    return given
 
 
 def _secret(name: str, path: Path) -> str:

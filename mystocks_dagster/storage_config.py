@@ -1,4 +1,4 @@
-"""Where a dagster.yaml puts its databases and the output of steps, as far as they are read without Dagster."""
+"""Where a dagster.yaml puts its databases, the output of steps and runs, as far as they are read without Dagster."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +29,12 @@ def check(config: Any) -> None:
     for value in (config[key] for key in ("storage", *_SEPARATE) if key in config):
         for key, found in _entries("", value):
             _check(key, found)
+
+
+def runs_elsewhere(config: Any) -> bool:
+    """Return whether a dagster.yaml names a launcher that hands runs to other machines, or to pods."""
+    launcher = config.get("run_launcher") if isinstance(config, Mapping) else None
+    return isinstance(launcher, Mapping) and str(launcher.get("module")).startswith("mystocks_dagster.factory.machines")
 
 
 def _check(key: str, value: Any) -> None:

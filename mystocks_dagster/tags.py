@@ -129,6 +129,8 @@ class Storage:
     REMOVED: Final = "mystocks/removed/"
     #: Version of this package that the daemon has.
     DAEMON_VERSION: Final = "mystocks/daemon_version"
+    #: Lake and source of the daemon's runs.
+    DAEMON_LAKE: Final = "mystocks/daemon_lake"
     #: Request rate, count and ban of each host rule, where several machines share the storage.
     HOSTS: Final = "mystocks/hosts/"
     #: Versions of the task file by hash, where several machines share the storage.

@@ -213,7 +213,8 @@ def broken_file(
 ) -> Message:
     """Return the message about a version of the task file with problems."""
     listed = [*problems[:10], *([f"…… 共 {len(problems)} 处"] if len(problems) > 10 else [])]
-    stopped = "、".join(broken[:20]) if broken else None
+    more = f" 等 {len(broken)} 个" if len(broken) > 20 else ""
+    stopped = "、".join(broken[:20]) + more if broken else None
     head = lines(文件=file, 版本=version, 时间=clock(time), 未加载=stopped, 检查="mystocks check")
     return Message(key=key, kind="broken_file", title="❌ 任务文件有错误", body="\n".join([head, *listed]), time=time)
 

@@ -5,10 +5,11 @@ import binascii
 import hmac
 from collections.abc import Mapping
 
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mystocks_dagster.addresses import host_name, is_loopback
-from mystocks_dagster.api.error_responses import body
+from mystocks_dagster.addresses import LEAST_CHARACTERS, host_name, is_long_enough, is_loopback
+from mystocks_dagster.api.error_responses import refusal
 from mystocks_dagster.api.origins import Source, is_followed_link, source_of
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.api.session import Sessions
@@ -27,6 +28,8 @@ _CHECKED_HEADERS = ("host", "origin", "sec-fetch-site", "authorization", "conten
 
 class AuthMiddleware:
     """Accepts requests with the token or a user's secret or, if no token is set, requests to a loopback host name.
+
+    A short token could be guessed from other machines, so it opens loopback host names only.
 
     The host name matters because of DNS rebinding: a page of another site may resolve its own name to 127.0.0.1, but
     sends that name. A page of another site may only link here: calls, images, frames, scripts and websockets are
@@ -57,13 +60,22 @@ class AuthMiddleware:
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> JsonResponse | None:
         names = [name for name, _ in scope["headers"]]
         if duplicates := [name for name in _CHECKED_HEADERS if names.count(name.encode()) > 1]:
-            return _refused(400, f"Duplicate header: {duplicates[0]}.")
+            return _refused(scope, 400, f"Duplicate header: {duplicates[0]}.")
         host = headers.get("host", "")
         if self._token is None and not is_loopback(host_name(host)):
             return _refused(
+                scope,
                 403,
                 f"This server accepts only the host names 127.0.0.1 and localhost, not {host[:100]!r}. "
                 "To use another name, set MYSTOCKS_API_TOKEN and restart the server.",
+            )
+        if not is_long_enough(self._token) and not is_loopback(host_name(host)):
+            return _refused(
+                scope,
+                403,
+                f"This server accepts only the host names 127.0.0.1 and localhost, not {host[:100]!r}, because its "
+                f"MYSTOCKS_API_TOKEN has fewer than {LEAST_CHARACTERS} characters. Set a long random text (such as "
+                "`openssl rand -hex 32` prints) and restart the server.",
             )
         # A websocket begins with a GET.
         method = scope.get("method", "GET")
@@ -71,6 +83,7 @@ class AuthMiddleware:
         scope[AUTHENTICATED] = self._is_authenticated(scope, headers)
         if not scope[AUTHENTICATED] and (method, scope["path"]) not in _OPEN_CALLS:
             response = _refused(
+                scope,
                 401,
                 "This server requires a token. Send the header Authorization: Bearer <MYSTOCKS_API_TOKEN>, or with the "
                 "secret of a user in its place.",
@@ -81,7 +94,7 @@ class AuthMiddleware:
             return response
         if source_of(headers) is Source.FOREIGN and not (scope["type"] == "http" and is_followed_link(method, headers)):
             return _refused(
-                403, "Requests from other sites' pages are refused. Use a program or this server's own pages."
+                scope, 403, "Requests from other sites' pages are refused. Use a program or this server's own pages."
             )
         return None
 
@@ -136,6 +149,6 @@ def _credential(authorization: str) -> tuple[str | None, str] | None:
     return name, secret
 
 
-def _refused(status: int, message: str) -> JsonResponse:
+def _refused(scope: Scope, status: int, message: str) -> JsonResponse:
     kinds = {400: "InvalidRequest", 401: "Unauthorized", 403: "Forbidden"}
-    return JsonResponse(body(kinds[status], message), status)
+    return refusal(HTTPConnection(scope), status, kinds[status], message)

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mystocks_dagster.api.error_responses import body
+from mystocks_dagster.api.error_responses import refusal
 from mystocks_dagster.api.responses import JsonResponse
 
 
@@ -31,7 +32,7 @@ class BodyLimit:
         largest = next(limits, self._largest)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared[:20]) > largest:
-            await _too_large(largest)(scope, receive, send)
+            await _too_large(scope, largest)(scope, receive, send)
             return
         started = False
 
@@ -44,7 +45,7 @@ class BodyLimit:
             await self._app(scope, _limited(receive, largest), send_noting_start)
         except _TooLarge:
             if not started:
-                await _too_large(largest)(scope, receive, send)
+                await _too_large(scope, largest)(scope, receive, send)
 
 
 def _limited(receive: Receive, largest: int) -> Receive:
@@ -66,6 +67,6 @@ class _TooLarge(BaseException):
     """The body exceeds the limit. A BaseException, so that no handler in between catches it."""
 
 
-def _too_large(largest: int) -> JsonResponse:
+def _too_large(scope: Scope, largest: int) -> JsonResponse:
     message = f"The request body exceeds {largest:,} bytes. Import a large file from the export folder instead."
-    return JsonResponse(body("TooLarge", message), 413, headers={"connection": "close"})
+    return refusal(HTTPConnection(scope), 413, "TooLarge", message, connection="close")

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from mystocks_dagster import disk_errors, errors
 from mystocks_dagster.api.languages import rest_language, translate_error
@@ -57,9 +58,6 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-body = errors.error_json
-
-
 def register(app: FastAPI) -> None:
     """Register the exception handlers of the application."""
     app.add_exception_handler(errors.MyStocksError, _mystocks_error)
@@ -81,7 +79,20 @@ def status_of(error: errors.MyStocksError, method: str) -> int:
     return 503 if unusable and method == "GET" else error.status
 
 
-def _response(request: Request, content: dict[str, Any], status: int, **headers: str) -> JsonResponse:
+def refusal(request: HTTPConnection, status: int, kind: str, message: str, **headers: str) -> JsonResponse:
+    """Return an error that no exception reports, in the language that the request prefers.
+
+    Args:
+        request: The request; of what a middleware has, `HTTPConnection(scope)`.
+        status: Status of the response.
+        kind: The kind of error, such as Forbidden.
+        message: The fault and the remedy, in English.
+        headers: Further headers of the response.
+    """
+    return _response(request, errors.error_json(kind, message), status, **headers)
+
+
+def _response(request: HTTPConnection, content: dict[str, Any], status: int, **headers: str) -> JsonResponse:
     """Return an error in the language that the request prefers."""
     translated = translate_error(content, rest_language(request))
     return JsonResponse(translated, status, headers={"vary": "accept-language", **headers})
@@ -91,7 +102,7 @@ async def _invalid_request(request: Request, error: Exception) -> JsonResponse:
     assert isinstance(error, RequestValidationError)
     problems = [_problem(item) for item in error.errors()]
     lines = (f"{item['file']}.{item['path']}: {item['message']}".replace(".:", ":", 1) for item in problems[:10])
-    return _response(request, body("InvalidRequest", "; ".join(lines), problems=problems), 422)
+    return _response(request, errors.error_json("InvalidRequest", "; ".join(lines), problems=problems), 422)
 
 
 def _problem(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +122,7 @@ async def _http_error(request: Request, error: Exception) -> JsonResponse:
         message = f"{request.url.path} does not exist. See /docs for the calls."
     elif error.status_code == 405:
         message = f"{request.url.path} does not accept {request.method}. See /docs for the calls."
-    return _response(request, body("HttpError", message), error.status_code, **(error.headers or {}))
+    return refusal(request, error.status_code, "HttpError", message, **(error.headers or {}))
 
 
 async def _internal_error(request: Request, error: Exception) -> JsonResponse:
@@ -119,4 +130,4 @@ async def _internal_error(request: Request, error: Exception) -> JsonResponse:
         return _response(request, disk_error.to_json(), 503)
     logger.error("%s %s failed", request.method, request.url.path)
     message = "Internal server error; see the server's log. The request may have been carried out in part."
-    return _response(request, body("InternalError", message), 500)
+    return refusal(request, 500, "InternalError", message)

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
 
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.texts import catalogue, declarations
@@ -43,7 +44,7 @@ def _weight(part: str) -> float:
         return 0.0
 
 
-def rest_language(request: Request) -> Language:
+def rest_language(request: HTTPConnection) -> Language:
     """Return the language of REST's messages: English, unless the request prefers Chinese."""
     return choose(None, None, request.headers.get("accept-language", ""), otherwise="en")
 

@@ -106,7 +106,7 @@ def starting_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
         plan = current.coverage.plan([table], start=first, end=last)
         if not plan.fills:
             raise InvalidParams(f"Nothing of {table} can be filled from {first} to {last}: {plan.to_json()}")
-        return {"run_ids": [current.runs.fill(item) for item in plan.fills], "plan": plan.to_json()}
+        return {"run_ids": current.runs.fill(plan.fills), "plan": plan.to_json()}
 
     return [start, fill]
 

@@ -14,6 +14,8 @@ from mystocks_dagster.errors import BackupError
 SCHEMA = "postgres/schema.sql"
 #: The queue by which machines get runs: it is made again at their start, with types and functions of its own.
 _OF_QUEUE = "procrastinate_"
+#: The daemon's signs of life, which a copy's daemon has not given: with them, a run would wait for it.
+HEARTBEATS = "daemon_heartbeats"
 #: What the definitions of a backup do: others could run programs of the database's machine.
 _DEFINITION = re.compile(r"CREATE (TABLE|(UNIQUE )?INDEX) [^;]*")
 _TABLES = (
@@ -56,6 +58,8 @@ def dump(url: str, put: Callable[[str, Callable[[IO[bytes]], object]], None]) ->
 def load(url: str, tables: Sequence[TableEntry], read: Callable[[str], Any]) -> None:
     """Make the tables and fill them, all in one transaction: after an error the database is as it was.
 
+    The daemon's heartbeats are left out.
+
     Args:
         url: An empty database.
         tables: The tables, in the order of their references.
@@ -71,7 +75,7 @@ def load(url: str, tables: Sequence[TableEntry], read: Callable[[str], Any]) -> 
         raise BackupError(f"{SCHEMA} has statements that no backup has; nothing was changed. Use another backup.")
     with _connected(url) as connection, connection, connection.cursor() as cursor:
         cursor.execute(definitions)
-        for entry in tables:
+        for entry in _lasting(tables):
             with read(rows_path(entry.table)) as file:
                 cursor.copy_expert(f'COPY "{entry.table}" FROM STDIN', file)
             if cursor.rowcount != entry.rows:
@@ -87,6 +91,13 @@ def load(url: str, tables: Sequence[TableEntry], read: Callable[[str], Any]) -> 
             )
 
 
+def holds(url: str, tables: Sequence[TableEntry]) -> bool:
+    """Return whether the database holds what `load` puts into it, by the numbers of rows; raises as `dump` does."""
+    wanted = {entry.table: 0 for entry in tables} | {entry.table: entry.rows for entry in _lasting(tables)}
+    counts = row_counts(url)
+    return bool(counts) and counts == wanted
+
+
 def row_counts(url: str) -> dict[str, int]:
     """Return the number of rows of each table of the database; raises as `dump` does."""
     with _connected(url) as connection, connection.cursor() as cursor:
@@ -96,6 +107,10 @@ def row_counts(url: str) -> dict[str, int]:
             cursor.execute(f'SELECT count(*) FROM "{table}"')
             counts[table] = cursor.fetchone()[0]
         return counts
+
+
+def _lasting(tables: Sequence[TableEntry]) -> list[TableEntry]:
+    return [entry for entry in tables if entry.table != HEARTBEATS]
 
 
 def _copy_out(cursor: Any, table: str, file: IO[bytes]) -> None:

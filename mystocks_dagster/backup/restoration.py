@@ -1,7 +1,9 @@
 """Restore a backup: `look` says what stands in the way, `restore` writes, `verify` compares all digests."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -20,6 +22,8 @@ from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import DEMO_LAKE, LAKE, RESTORING, Settings
 from mystocks_dagster.taskfile import atomic_files
 
+#: The database of the runs, where it is of SQLite.
+_RUNS = "/history/runs.db"
 Progress = Callable[[str], None]
 #: Folders in a new place that a program or the disk has made.
 _NOT_IN_THE_WAY = {*MADE_AGAIN, "lost+found"}
@@ -122,8 +126,9 @@ def verify(source: Path, manifest: Manifest) -> None:
 def restore(found: Look, command: str, *, without: Collection[Part] = (), progress: Progress = lambda _: None) -> None:
     """Write all of a backup into its places; the task file comes last.
 
-    Each file is read, compared with its digest and only then put in its place. An interrupted restore is continued by
-    the next call; files that are there with the right digest are not written again.
+    Each file is read, compared with its digest and only then put in its place. The heartbeats of the daemon that ran
+    when the backup was made are dropped. An interrupted restore is continued by the next call; files that are there
+    with the right digest are not written again.
 
     Args:
         found: What `look` found.
@@ -149,7 +154,11 @@ def restore(found: Look, command: str, *, without: Collection[Part] = (), progre
         progress(f"the project's files to {places.project}")
         _put(source, places, [file for file in files if file not in last])
         progress(f"the instance to {places.instance}")
-        _put(source, places, [file for file in manifest.below("instance") if _wanted(file, without)])
+        instance = [file for file in manifest.below("instance") if _wanted(file, without)]
+        _put(source, places, instance)
+        for file in instance:
+            if file.path.endswith(_RUNS):
+                _forget_daemon(places.path(file))
         if places.lake:
             _lake(source, manifest, places.lake, progress)
         if places.postgres:
@@ -246,6 +255,13 @@ def _put(source: Path, places: Places, files: list[FileEntry]) -> None:
                 _check(source, file, copied(stream, out))
 
 
+def _forget_daemon(runs: Path) -> None:
+    """Delete the heartbeats of the daemon that ran when the backup was made."""
+    with closing(sqlite3.connect(runs)) as connection, connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [postgres.HEARTBEATS]).fetchone():
+            connection.execute(f"DELETE FROM {postgres.HEARTBEATS}")
+
+
 def _lake(source: Path, manifest: Manifest, location: str, progress: Progress) -> None:
     target, table = TableFiles(location), ""
     # Data files before the log that names them.
@@ -263,8 +279,7 @@ def _lake(source: Path, manifest: Manifest, location: str, progress: Progress) -
 
 
 def _history(source: Path, manifest: Manifest, url: str) -> None:
-    counts = postgres.row_counts(url)
-    if counts and counts == {entry.table: entry.rows for entry in manifest.history}:
+    if postgres.holds(url, manifest.history):
         return  # an interrupted restore has filled it
     by_path = {file.path: file for file in manifest.below("postgres")}
     for file in by_path.values():

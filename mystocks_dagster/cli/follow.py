@@ -94,7 +94,7 @@ class _RunDisplay:
             self._move(event.step, int(progress[1]), int(progress[2]), progress[3])
         elif line := self._line(event):
             self._console.print(line)
-        if event.kind in ("step succeeded", "step failed", "step skipped"):
+        if event.kind in ("step succeeded", "step failed", "step skipped", "step not started"):
             self._progress.advance(self._all)
             if (bar := self._bars.pop(event.step, None)) is not None:
                 self._progress.remove_task(bar)
@@ -113,11 +113,13 @@ class _RunDisplay:
             "queued": f"[dim]run {self._run_id}: in the daemon's queue[/]",
             "abandoned": "[yellow]the daemon has stopped, so the run waits in the queue. "
             "Start it in another terminal: mystocks ui   Ctrl-C takes the run off the queue[/]",
+            "database": f"[yellow]{text}[/]",
             "foreground": f"[dim]run {self._run_id}: runs in the foreground, because {text}[/]",
             "log": f"  {event.step}: [{colour}]{text}[/]" if colour else f"  {event.step}: {text}",
             "step started": f"[bold]▶ {event.step}[/]",
             "step succeeded": f"[green]✓ {event.step}[/]",
             "step failed": f"[red]✗ {event.step}[/]",
+            "step not started": f"[yellow]– {event.step} is not started: it needs {text}[/]",
             "step retried": f"[yellow]↻ {event.step}: will be tried again[/]",
             "run failed": f"[red]{text}[/]",
             "stopping": "[yellow]stopping the run …[/]",

@@ -180,16 +180,20 @@ def _fail(error: MyStocksError) -> NoReturn:
 
 
 def _explain(error: Exception) -> MyStocksError | None:
-    """Return the explanation of a disk or text error; None for any other, which is a defect of this package."""
+    """Return the explanation of an error of disk, database or text; None for any other, a defect of this package."""
     from mystocks_dagster import disk_errors
     from mystocks_dagster.settings import Settings
+    from mystocks_dagster.shared import outage
 
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         near = error.object[max(0, error.start - 15) : error.start + 15]
         return InvalidParams(
             f"{near!r} contains half a character (a lone surrogate), which cannot be stored. Write it as UTF-8."
         )
-    return disk_errors.explain(error, Settings.from_env().dagster_home)
+    explained = None
+    with contextlib.suppress(SettingsError):  # the error itself is what is shown
+        explained = disk_errors.explain(error, Settings.from_env(restoring=True).dagster_home)
+    return explained or outage.explain(error)
 
 
 def _prepare_text() -> None:

@@ -53,11 +53,6 @@ def run(
         params, only = {**_params_of_failed(project, name, json=json), **params}, True
     for warning in () if json else project.runs.unlisted_params(name, params):
         errors.print(f"[yellow]{escape(translate(warning))}[/]")
-    if detach and project.settings.demo:
-        raise typer.BadParameter(
-            "the demo runs in the foreground, since the daemon may use another lake; omit the option.",
-            param_hint="--detach",
-        )
     if detach:
         _print_queued(project, name, project.runs.start(name, params, only=only, force=force), json=json)
         return

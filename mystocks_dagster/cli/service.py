@@ -46,9 +46,8 @@ def install(
     Example: mystocks service install --dry-run
     """
     from mystocks_dagster.servicefiles import manage
-    from mystocks_dagster.servicefiles.environment import needed
+    from mystocks_dagster.servicefiles.environment import of_project
     from mystocks_dagster.servicefiles.plan import plan
-    from mystocks_dagster.settings import environment
 
     settings = Settings.from_env()
     service = plan(settings, name=name, system=system, host=host, port=port, manager=_manager(manager))
@@ -56,7 +55,7 @@ def install(
         "file": str(service.file),
         "content": manage.text(service),
         "environment": str(service.environment),
-        "variables": sorted(needed(environment(), settings.task_file)),
+        "variables": sorted(of_project(settings)),
         "commands": service.enable,
         "reboot": service.reboot,
     }

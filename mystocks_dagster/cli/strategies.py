@@ -102,9 +102,9 @@ def check(
     if json:
         print_json({"strategy": label, "passed": not test["differences"], **test})
     elif test["differences"]:
-        console.print(f"[red]failed[/] {escape(str(result.error))}")
+        console.print(f"[red]{translate('failed')}[/] {escape(translate(str(result.error)))}")
         for difference in test["differences"]:
-            console.print(f"  {difference}", markup=False)
+            console.print(f"  {translate(difference)}", markup=False)
     else:
         console.print(f"[green]{translate('ok')}[/] {escape(translate(result.message))}")
     raise typer.Exit(1 if test["differences"] else 0)

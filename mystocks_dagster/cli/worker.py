@@ -1,10 +1,11 @@
 """worker: this machine takes runs of a project that several machines share, until Ctrl-C."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from mystocks_dagster.cli.printing import console
+from mystocks_dagster.cli.printing import console, translate
 from mystocks_dagster.settings import Settings
 
 
@@ -25,4 +26,5 @@ def worker(
     """
     from mystocks_dagster.factory.machines.machine import serve
 
-    raise typer.Exit(serve(Settings.from_env(), runs, name, lambda line: console.print(line, markup=False)))
+    say = partial(console.print, markup=False)
+    raise typer.Exit(serve(Settings.from_env(), runs, name, lambda line: say(translate(line))))

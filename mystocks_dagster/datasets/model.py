@@ -63,7 +63,9 @@ class ColumnSpec(StrictModel):
         "`day`, `moment` (Shanghai) or `flag`.",
     )
     unit: str | None = Field(default=None, description="Unit or meaning, such as CNY, shares or %.")
-    optional: Flag = Field(default=False, description="Whether the value may be unknown.")
+    optional: Flag = Field(
+        default=False, description="Whether the value may be unknown; if not, a row without it is set aside."
+    )
     scale: Number = Field(default=1, description="Factor from the source's unit to ours: 100 for lots, 10000 for 万.")
     default: Number | None = Field(
         default=None, description="The number instead of an unknown one, such as 0 for a part that there is not."

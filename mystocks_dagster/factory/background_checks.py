@@ -28,9 +28,12 @@ class BackgroundChecks:
             newest: The newest published day of each table by trading day.
             checks: The check of each table.
         """
-        if self._running and self._running.done():
-            ended, self._running = self._running, None
+        ended = self._running if self._running and self._running.done() else None
+        if ended and ended.exception():
+            self._running = None
+        if ended:
             yield from ended.result()
+            self._running = None  # now: what could not be stored comes again
         elif self._running is None and checks and self._is_due(moment, newest):
             self._begun = (newest, moment)
             self._running = Future()

@@ -19,10 +19,12 @@ from mystocks_dagster.market.clock import now
 from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.processes import lock
 from mystocks_dagster.processes.bell import QUEUE_BELL, ring
-from mystocks_dagster.runs import event_file
+from mystocks_dagster.processes.log_lines import keep_root
+from mystocks_dagster.runs import daemon_lake, event_file
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import is_stopped, was_begun
 from mystocks_dagster.scheduling import downtime
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.sqlite_engines import keep_engines
 from mystocks_dagster.tags import Storage
@@ -41,6 +43,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         super().__init__(**options)
         read_once()
         keep_engines()
+        keep_root(as_json=Settings.from_env().log_json)
         # Dagster creates its daemons after it has loaded this class from dagster.yaml.
         use_own_daemons()
 
@@ -49,7 +52,7 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         """Seconds between two evaluations of the queue.
 
         Dagster reads it once for each daemon, before the daemon begins. So this is where every daemon, however it was
-        started, takes the instance's lock and records its start. A second daemon exits.
+        started, takes the instance's lock, and records its start and its lake. A second daemon exits.
         """
         try:
             lock.claim(Path(self._instance.root_directory) / lock.DAEMON_LOCK, "A daemon")
@@ -58,7 +61,11 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
             sys.stderr.write(f"{error} Two daemons would start everything twice.\n")
             raise SystemExit(1) from None
         _check_launcher(self._instance)
-        run_storage(self._instance).set_cursor_values({Storage.DAEMON_VERSION: version("mystocks-dagster")})
+        noted = {
+            Storage.DAEMON_VERSION: version("mystocks-dagster"),
+            Storage.DAEMON_LAKE: daemon_lake.note(Settings.from_env()),
+        }
+        run_storage(self._instance).set_cursor_values(noted)
         downtime.begin(self._instance, now())
         return super().dequeue_interval_seconds
 

@@ -9,6 +9,7 @@ import platform
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import dagster as dg
 import sqlalchemy as db
@@ -17,6 +18,8 @@ from sqlalchemy.pool import NullPool
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.history.dagster_storage import run_storage
+from mystocks_dagster.shared import locks
+from mystocks_dagster.shared.place import database_url
 
 #: Seconds between two checks of the connection: a restarted database has lost the lock.
 _INTERVAL = 15.0
@@ -81,6 +84,21 @@ class DatabaseLock:
                 _log.warning(
                     "the database that holds the daemon's lock does not answer: %s", str(error).splitlines()[0]
                 )
+
+
+def holder(home: Path) -> str | None:
+    """Return the process and machine of the daemon on the database of an instance; None if none runs on it.
+
+    None too if the instance's storage is not Postgres.
+
+    Args:
+        home: The instance's folder.
+
+    Raises:
+        InstanceError: The database does not answer.
+    """
+    url = database_url(home)
+    return locks.ask(url, _HOLDER, "mystocks looks for a daemon") if url else None
 
 
 def claim(instance: dg.DagsterInstance) -> None:

@@ -47,20 +47,25 @@ class FreshnessWatch:
         self._background = BackgroundChecks(self._outcomes)
 
     def due(self, moment: datetime) -> Iterator[CheckOutcome]:
-        """Yield the outcomes of the tables for which something has changed since the last call."""
+        """Yield the outcomes of the tables for which something has changed since the last call.
+
+        One is noted after its outcome was taken: what could not be stored comes again.
+        """
         if self._path is None:
             yield from self._background.due(moment, self._newest(moment), self._all_checks)
             return
-        yield from self._outcomes(dict.fromkeys(self._loaded_or_late(moment), NEWEST_DAY.name))
-        yield from self._outcomes(dict.fromkeys(self._settled(moment), INPUTS_UNCHANGED.name))
+        for table in self._loaded_or_late(moment):
+            yield from self._outcomes({table: NEWEST_DAY.name})
+        for table in self._settled(moment):
+            yield from self._outcomes({table: INPUTS_UNCHANGED.name})
 
     def _loaded_or_late(self, moment: datetime) -> Iterator[str]:
         """Yield the tables by trading day of which another day is the newest published one, or that were loaded."""
         loads = self._log_time("loaded_days")
         for table, day in self._newest(moment).items():
             if self._seen.get(table) != (day, loads):
-                self._seen[table] = (day, loads)
                 yield table
+                self._seen[table] = (day, loads)
 
     def _settled(self, moment: datetime) -> Iterator[str]:
         """Yield the computed tables of which a log has changed and nothing has been written since for `GRACE`.
@@ -73,8 +78,8 @@ class FreshnessWatch:
             if logs.times != times:
                 logs.times, logs.due = times, moment + GRACE
             if logs.due and moment >= logs.due:
-                logs.due = None
                 yield name
+                logs.due = None
 
     def _outcomes(self, checks: Mapping[str, str]) -> Iterator[CheckOutcome]:
         for table, check in checks.items():

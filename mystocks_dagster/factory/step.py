@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.execution.attempt import run_attempt
 from mystocks_dagster.execution.attempt_spec import AttemptSpec
 from mystocks_dagster.execution.output import to_own_streams
@@ -136,9 +137,11 @@ def end_step(context: dg.OpExecutionContext, report: Report) -> Iterator[dg.Asse
             yield from report.evaluations()
         raise dg.Failure(description=report.failure, metadata=report.failure_metadata(), allow_retries=report.retryable)
     if result.status == State.PARTIAL_SUCCESS:
-        failed = ", ".join(result.failed_items[:20])
-        repeat = f" Run only these again: {report.again}" if report.again else ""
-        context.log.warning(f"partly done: {result.message} Not done ({len(result.failed_items)}): {failed}.{repeat}")
+        failed = abbreviate(result.failed_items, 20)
+        repeat = f"Run only these again: {report.again}" if report.again else ""
+        # Each is a sentence of its own: a task's message may have several, in the user's own words.
+        parts = (f"partly done: {result.message}", f"Not done ({len(result.failed_items)}): {failed}.", repeat)
+        context.log.warning(" ".join(filter(None, parts)))
     elif result.status == State.SKIPPED:
         context.log.warning(f"skipped: {result.message}")
     else:

@@ -85,7 +85,9 @@ def record_outcome(instance: dg.DagsterInstance, outcome: CheckOutcome) -> bool:
     record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).get(key)
     stored: Any = record.evaluation if record else None
     new = outcome.evaluation()
-    if stored and (stored.passed, stored.severity, stored.description) == (new.passed, new.severity, new.description):
+    # Of a check that a run has not reached, there is only the plan.
+    told = isinstance(stored, dg.AssetCheckEvaluation)
+    if told and (stored.passed, stored.severity, stored.description) == (new.passed, new.severity, new.description):
         return False
     instance.report_runless_asset_event(new)
     return True

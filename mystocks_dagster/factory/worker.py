@@ -3,11 +3,13 @@
 import signal
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.gc_tuning import tune_gc
 from mystocks_dagster.migration_scripts import read_once
+from mystocks_dagster.shared import outage
 
 
 def main() -> None:
@@ -56,8 +58,20 @@ def execute(instance: Any, run_id: str) -> None:
         if event.event_type == DagsterEventType.RUN_START and is_stopped(instance, run_id):
             raise DagsterExecutionInterruptedError(f"The run {run_id} was stopped before its first step.")
 
+    instance.report_run_failed = partial(_report_failed, instance.report_run_failed)
     try:
         execute_run_command_body(run_id, instance, follow, set_exit_code_on_failure=False)
     finally:
         settle(instance, run_id)
         ring(Path(instance.root_directory) / QUEUE_BELL)  # its place in the queue is free
+
+
+def _report_failed(report: Any, run: Any, message: str | None = None, job_failure_data: Any = None) -> Any:
+    """Report a failed run as Dagster does, with the error that is being handled; Dagster's own words name no reason."""
+    error = sys.exc_info()[1]
+    if message is None and isinstance(error, Exception) and job_failure_data is None:
+        if away := outage.explain(error):
+            message = f"The run ended while its database was away, and does not know which tasks were done. {away}"
+        else:
+            message = f"The process of the run ended by an error: {type(error).__name__}: {error}"
+    return report(run, message, job_failure_data)

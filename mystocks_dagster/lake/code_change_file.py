@@ -16,6 +16,7 @@ from mystocks_dagster.plain_files import read_plain
 from mystocks_dagster.settings import CODE_CHANGES as FILE_NAME
 from mystocks_dagster.settings import dataset_folder
 from mystocks_dagster.taskfile.problems import Problem, TaskFileError
+from mystocks_dagster.taskfile.yaml import lookalikes
 
 #: The value of `source` in `code_changes`.
 FILE = "file"
@@ -73,7 +74,10 @@ def _read(path: Path, lines: Sequence[str]) -> Iterator[_Row | Problem]:
     contents = [(number, content) for number, content in contents if content]
     if not contents or tuple(_fields(contents[0][1])) != _HEADER:
         number = contents[0][0] if contents else 1
-        yield _problem(path, number, 0, f"the first line is not {','.join(_HEADER)}", "Write it as the first line.")
+        other = lookalikes.first(contents[0][1]) if contents else None
+        found = f"It contains {other}."
+        hint = f"{found} {other.remedy}" if other else "Write it as the first line."
+        yield _problem(path, number, 0, f"the first line is not {','.join(_HEADER)}", hint)
         return
     following: dict[str, str] = {}
     places: dict[str, int] = {}

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import polars as pl
 from deltalake import DeltaTable
@@ -21,6 +21,7 @@ _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint.*\.parquet")
 #: Versions between two checkpoints of delta-rs; it reads the commits since the last one.
 _SINCE_CHECKPOINT = 100
+_BLOCK = 1 << 20
 
 
 def damage_message(uri: str, damage: str) -> str:
@@ -101,6 +102,24 @@ def files_of(uri: str) -> "FileSystem":
 
     path = local_path(uri)
     return fs.SubTreeFileSystem(path, fs.LocalFileSystem()) if path else fs.PyFileSystem(DeltaStorageHandler(uri))
+
+
+def upload(uri: str, path: str, content: IO[bytes]) -> None:
+    """Write a file of an object store, which appears when all of it is there.
+
+    Through the file system of `files_of`, pyarrow would pass a buffer, which delta-rs does not accept.
+
+    Args:
+        uri: The location of a table or a lake.
+        path: The file's path below it.
+        content: What is written, from where the stream stands to its end.
+    """
+    from deltalake._internal import DeltaFileSystemHandler
+
+    stream: Any = DeltaFileSystemHandler(uri).open_output_stream(path)  # its type stub lacks `close`
+    while block := content.read(_BLOCK):
+        stream.write(block)
+    stream.close()
 
 
 def commits(uri: str) -> list[int]:

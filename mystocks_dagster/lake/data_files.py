@@ -22,7 +22,7 @@ from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
 from mystocks_dagster.lake.contract import is_strictly_sorted
-from mystocks_dagster.lake.damage import files_of
+from mystocks_dagster.lake.damage import files_of, upload
 from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.layout import YEAR, date_column, in_utc, row_order
 from mystocks_dagster.lake.location import local_path
@@ -241,13 +241,10 @@ def _write(uri: str, path: str, rows: pl.DataFrame) -> int:
         return target.stat().st_size
     content = io.BytesIO()
     rows.write_parquet(content, compression=_COMPRESSION, compression_level=_LEVEL, row_group_size=_ROW_GROUP)
-    # Through the file system of `files_of`, pyarrow would pass a buffer, which delta-rs does not accept.
-    from deltalake._internal import DeltaFileSystemHandler
-
-    stream: Any = DeltaFileSystemHandler(uri).open_output_stream(path)  # its type stub lacks `close`
-    stream.write(content.getvalue())
-    stream.close()
-    return len(content.getvalue())
+    size = content.tell()
+    content.seek(0)
+    upload(uri, path, content)
+    return size
 
 
 def _statistics(schema: Table, rows: pl.DataFrame) -> dict[str, Any]:

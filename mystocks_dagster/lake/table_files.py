@@ -1,23 +1,27 @@
 """The files of a lake as bytes, for backups: which files the tables' versions of one moment need, and their content."""
 
 import re
+import tempfile
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, cast
 
 import polars as pl
 
 from mystocks_dagster.errors import LakeUnavailable
 from mystocks_dagster.lake import delta
-from mystocks_dagster.lake.damage import LOG, files_of
+from mystocks_dagster.lake.damage import LOG, files_of, upload
 from mystocks_dagster.lake.location import check_location, local_path
 
 #: A commit, a checkpoint or a checksum of the log: its name begins with its version.
 _VERSIONED = re.compile(r"(\d{20})\.")
 #: Seconds in which a moment is found at which no table was being written.
 _PATIENCE = 60.0
+#: Bytes of a file for an object store that are kept in memory; a larger one is in a temporary file until it is whole.
+_IN_MEMORY = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +95,19 @@ class TableFiles:
 
     @contextmanager
     def writing(self, path: str) -> Generator[IO[bytes]]:
-        """Write a file. A folder shows it from the start, an object store when it is complete."""
+        """Write a file. A folder shows it from the start, an object store when the block has ended without an error."""
+        folder = local_path(self.location)
         with delta.translate_errors(self.location):
-            if local_path(self.location) is not None:
-                self._files.create_dir(path.rpartition("/")[0], recursive=True)
-            with self._files.open_output_stream(path) as file:
-                yield cast("IO[bytes]", file)
+            if folder is not None:
+                target = Path(folder, path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as file:
+                    yield file
+                return
+            with tempfile.SpooledTemporaryFile(_IN_MEMORY) as scratch:
+                yield cast("IO[bytes]", scratch)
+                scratch.seek(0)
+                upload(self.location, path, cast("IO[bytes]", scratch))
 
     def _versions(self) -> Mapping[str, int]:
         return {table: opened.version() for table in self.tables() if (opened := delta.open_table(self._uri(table)))}

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from mystocks_dagster.errors import InvalidParams, UnknownName
+from mystocks_dagster.errors import UnknownName
 from mystocks_dagster.manager.responses import TaskResponse, edit_response
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.taskfile.edit import serialization
@@ -47,14 +47,12 @@ class Entries(Generic[Entry]):
 
     def update(self, name: str, changes: Mapping[str, Any], *, dry_run: bool) -> TaskResponse:
         """Update fields by JSON Merge Patch (RFC 7386)."""
-        self._check_id(name, changes.get(self._id_field, name))
         result = self._project().edits.edit(name, changes, section=self._section, dry_run=dry_run)
         return edit_response(result, "changed", name)
 
     def replace(self, name: str, config: Task | Group | Mapping[str, Any], *, dry_run: bool) -> TaskResponse:
         """Replace all fields of an entry."""
         entry = {self._id_field: name, **_fields(config)}
-        self._check_id(name, entry[self._id_field])
         result = self._project().edits.replace(name, entry, section=self._section, dry_run=dry_run)
         return edit_response(result, "replaced", name)
 
@@ -62,14 +60,6 @@ class Entries(Generic[Entry]):
         """Delete an entry; with `force` also remove a task from the entries that refer to it."""
         result = self._project().edits.remove(name, section=self._section, force=force, dry_run=dry_run)
         return edit_response(result, "deleted", name)
-
-    @staticmethod
-    def _check_id(name: str, new_id: Any) -> None:
-        if new_id != name:
-            raise InvalidParams(
-                f"The id of {name} cannot be changed, because its history refers to it. "
-                "Register it under the new id and delete this one."
-            )
 
 
 def _fields(config: Task | Group | Mapping[str, Any]) -> dict[str, Any]:

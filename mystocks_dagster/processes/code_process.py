@@ -20,6 +20,7 @@ from mystocks_dagster.dagster_internals import CODE_PROCESS_ENTRY_POINT, CODE_PR
 from mystocks_dagster.processes.fork import Fork, fork
 from mystocks_dagster.processes.forker import Forker, take_forker
 from mystocks_dagster.processes.imported import ImportedFiles
+from mystocks_dagster.processes.log_lines import keep_root
 from mystocks_dagster.processes.messages import receive, send
 
 #: How Dagster's command line for it begins.
@@ -67,6 +68,7 @@ def _run(request: Mapping[str, Any]) -> None:
         os.chdir(request["folder"])
     importlib.invalidate_caches()
     sys.argv = ["dagster", *request["arguments"]]
+    keep_root(as_json="json" in request["arguments"])
     module, _, command = CODE_PROCESS_ENTRY_POINT.partition(":")
     getattr(importlib.import_module(module), command)()
 

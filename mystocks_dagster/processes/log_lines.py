@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 #: The logger of what `mystocks ui` and `mystocks api` say.
 _OWN = "mystocks"
+#: The functions by which Dagster's storages log each try; who asked them says when they give up.
+_TRIES = ("retry_pg_connection_fn", "retry_pg_creation_fn")
 
 
 class JsonLines(logging.Formatter):
@@ -32,6 +34,35 @@ def use_json() -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(_OWN).setLevel(logging.INFO)
+
+
+def keep_root(*, as_json: bool = False) -> None:
+    """Give the root logger a handler, unless it has one.
+
+    Otherwise Python makes one at the first `logging.warning` of a library, such as Dagster's storages on Postgres: it
+    writes all lines of the process once more, those of level DEBUG too, and none as JSON.
+
+    Args:
+        as_json: Whether each line is JSON.
+    """
+    if logging.root.handlers:
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(_is_news)
+    if as_json:
+        handler.setFormatter(JsonLines())
+    logging.root.addHandler(handler)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Return whether no other handler has written a record, and it does not only tell of a further try."""
+    logger: logging.Logger | None = logging.getLogger(record.name)
+    while logger is not None and logger is not logging.root:
+        if logger.handlers:
+            return False
+        logger = logger.parent if logger.propagate else None
+    return record.funcName not in _TRIES
 
 
 def do_not_use_json() -> None:

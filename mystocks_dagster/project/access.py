@@ -76,7 +76,7 @@ ROLES: Mapping[Action, Role] = {
 LIMITS: Mapping[Action, Callable[..., None]] = {
     Action.START: permissions.check_start,
     Action.EDIT: permissions.check_documents,
-    Action.WRITE_COMMAND: permissions.check_commands,
+    Action.WRITE_COMMAND: permissions.check_functions,
     Action.IMPORT: permissions.check_import,
 }
 

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from mystocks_dagster.dagster_tables import DagsterTables
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import open_tables
 from mystocks_dagster.market.clock import SHANGHAI
 from mystocks_dagster.project.access import Action, Caller
@@ -46,8 +47,32 @@ class Entry:
         return {**asdict(self), "time": self.time.isoformat()}
 
 
+def check_storage(settings: Settings) -> None:
+    """Check that the storage answers, before an action that does not need it is done and noted.
+
+    Raises:
+        InstanceError: It does not answer; nothing was changed.
+    """
+    if settings.dagster_home.is_dir():
+        open_tables(settings)
+
+
 def note(settings: Settings, caller: Caller, action: Action | str, target: str = "", detail: str = "") -> None:
     """Add an entry for an action that was done; nothing without the instance's folder.
+
+    Raises:
+        InstanceError: The storage cannot be written; the message says that the action was done.
+    """
+    name = action.value if isinstance(action, Action) else action
+    try:
+        add(settings, caller, name, target, detail)
+    except InstanceError as error:
+        done = f"{name}, {target}" if target else name
+        raise InstanceError(f"This was done, but the audit log has no entry of it: {done}. {error}") from error
+
+
+def add(settings: Settings, caller: Caller, action: str, target: str = "", detail: str = "") -> None:
+    """Add an entry, also for an action that is only asked for yet; nothing without the instance's folder.
 
     Raises:
         InstanceError: The storage cannot be written.
@@ -58,7 +83,7 @@ def note(settings: Settings, caller: Caller, action: Action | str, target: str =
     content = {
         "user": caller.user or (_system_user() if caller.is_this_process else _anonymous(settings)),
         "via": caller.name,
-        "action": action.value if isinstance(action, Action) else action,
+        "action": action,
         "target": target,
         "detail": detail,
     }
@@ -78,9 +103,11 @@ def entries(
         user: Only those of this user.
     """
     first = f"{Storage.AUDIT}{since.astimezone(UTC).isoformat(timespec='microseconds')}" if since else Storage.AUDIT
-    # One more character than the prefix can have: the end of the range of its keys.
-    query = "SELECT kvs.key, value FROM kvs WHERE kvs.key >= ? AND kvs.key < ? ORDER BY kvs.key DESC"
-    for key, text in tables.rows("runs", query, [first, f"{Storage.AUDIT}~"]):
+    # Compared here: a database orders text by its own collation, in which `~` may come before `2`.
+    rows = tables.rows("runs", "SELECT kvs.key, value FROM kvs WHERE kvs.key LIKE ?", [f"{Storage.AUDIT}%"])
+    for key, text in sorted(rows, reverse=True):
+        if key < first:
+            return
         content = json.loads(text)
         if limit <= 0:
             return

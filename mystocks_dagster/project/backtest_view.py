@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.project.state import ProjectState
 
 if TYPE_CHECKING:  # polars takes 0.4 s to import
@@ -96,7 +97,7 @@ class BacktestView:
             stored = f"`mystocks backtest list` has the {len(rows)} stored" if rows else "none is stored"
             raise UnknownName(f"There is no backtest {backtest_id!r}; {stored}.")
         if len(matching) > 1:
-            names = ", ".join(row["backtest_id"] for row in matching[:5])
+            names = abbreviate([row["backtest_id"] for row in matching], 5)
             raise UnknownName(f"{len(matching)} backtests begin with {backtest_id}: {names}. Give more of the id.")
         return matching[0]
 

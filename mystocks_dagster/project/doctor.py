@@ -25,6 +25,7 @@ from mystocks_dagster.sources.reach import reach
 #: Two clocks may differ by so many seconds, for example by the delay of a network drive.
 _CLOCK_SECONDS = 5
 _SET_CLOCK = "set the clock, best by a time service such as chrony or systemd-timesyncd"
+_STORAGE_REMEDY = "repair the folder or the database named in the message"
 _SOURCE_REMEDY = (
     "check the network and proxy, see docs/akshare.md; meanwhile choose another source with MYSTOCKS_SOURCE"
 )
@@ -36,11 +37,11 @@ def examine(project: ProjectState) -> list[Check]:
     return [
         python(),
         time_zone(),
-        checked("instance", lambda: instance(project), "repair the folder or the database named in the message"),
-        checked("clock", lambda: clock(project)),
-        checked("calendar", health.calendar),
+        checked("instance", lambda: instance(project), _STORAGE_REMEDY),
+        checked("clock", lambda: clock(project), _STORAGE_REMEDY),
+        checked("calendar", health.calendar, "repair the file named in the message"),
         checked("task_file", lambda: health.task_file(project), "mystocks check"),
-        checked("daemon", lambda: server_checks.daemon(project)),
+        checked("daemon", lambda: server_checks.daemon(project), _STORAGE_REMEDY),
         *sources(project),
         checked("lake", lambda: health.lake(settings), health.LAKE_REMEDY),
         checked("disk", lambda: health.disk(project), "repair the folder named in the message"),

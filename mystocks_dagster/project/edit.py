@@ -21,7 +21,7 @@ from mystocks_dagster.taskfile.edit.writer import Edit
 from mystocks_dagster.taskfile.problems import TaskFileError, path_text
 from mystocks_dagster.taskfile.reader import content_hash
 from mystocks_dagster.taskfile.secrets import MASK, masked_paths, unmask
-from mystocks_dagster.taskfile.yaml.document import Section, document_of
+from mystocks_dagster.taskfile.yaml.document import SECTIONS, Section, document_of
 from mystocks_dagster.taskfile.yaml.source import Source, parse_text, read_text
 from mystocks_dagster.version_stamp import refuse_newer
 
@@ -111,10 +111,12 @@ class TaskFileEditor:
 
         Raises:
             UnknownName: There is no task or group of that id.
+            InvalidParams: The changes have another id.
         """
 
         def plan(source: Source) -> Plan:
             path = _path_of(source, name, section)
+            _check_id(name, path[0], changes)
             new = unmask(changes, _entry_at(source, path))
             _check_stars(new)
             return plans.planned(source, edited=[(path, new)])
@@ -139,6 +141,7 @@ class TaskFileEditor:
         def plan(source: Source) -> Plan:
             path = _path_of(source, name, section)
             old = _entry_at(source, path)
+            _check_id(name, path[0], entry)
             if instead_of is not None and old != instead_of:
                 raise ChangedMeanwhile(f"{name} was changed meanwhile.")
             new = unmask(entry, old)
@@ -195,7 +198,10 @@ class TaskFileEditor:
             force: Also replace a file that is not an earlier export.
         """
         check(self._caller, Action.EXPORT)
-        return exports.export(self.settings, file_of(self._caller, self.settings, named), form, force=force)
+        audit.check_storage(self.settings)
+        path = exports.export(self.settings, file_of(self._caller, self.settings, named), form, force=force)
+        audit.note(self.settings, self._caller, Action.EXPORT, str(path))
+        return path
 
     def _import(self, text: str, name: str, rules: Sequence[Rule], *, dry_run: bool) -> EditResult:
         module_cache.forget_changed()
@@ -212,6 +218,8 @@ class TaskFileEditor:
     ) -> EditResult:
         refuse_newer(self.settings)
         module_cache.forget_changed()
+        if not dry_run:
+            audit.check_storage(self.settings)
         screen, allow = limit_of(self._caller, Action.EDIT), limit_of(self._caller, Action.WRITE_COMMAND)
         edit = writer.change(
             self.settings.task_file,
@@ -241,6 +249,19 @@ def _check_stars(entry: Mapping[str, Any]) -> None:
     if path := next(masked_paths(entry), None):
         raise InvalidParams(
             f"{path_text(path)}: {MASK} is the mask of a secret; write the value, preferably as ${{NAME}}."
+        )
+
+
+def _check_id(name: str, section: Section, entry: Mapping[str, Any]) -> None:
+    """Refuse another id of an entry.
+
+    Raises:
+        InvalidParams: The id differs.
+    """
+    if entry.get(SECTIONS[section], name) != name:
+        raise InvalidParams(
+            f"The id of {name} cannot be changed, because its history refers to it. "
+            "Register it under the new id and delete this one."
         )
 
 

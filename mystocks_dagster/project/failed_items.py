@@ -43,7 +43,9 @@ def params_of_failed(state: ProjectState, history: RunHistory, name: str) -> dic
     if retry := _value(last, "retry_params"):
         return {**given, **retry}
     if last.status == State.PARTIAL_SUCCESS:
-        failed = ", ".join(map(str, _value(last, "failed_items"))) or "something"
+        from mystocks_dagster.tasks.findings import abbreviate  # with polars
+
+        failed = abbreviate(list(_value(last, "failed_items"))) or "something"
         raise NothingFailed(
             f"{name} reported that {failed} failed ({_when(last)}), but not the parameters that repeat it. Run the "
             f"whole task: mystocks run {name}"

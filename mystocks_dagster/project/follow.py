@@ -1,16 +1,19 @@
 """Following a run from its start to its end, event by event."""
 
 import logging
+import re
 import signal
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import dagster as dg
 
 from mystocks_dagster import history
+from mystocks_dagster.dagster_internals import MAX_RETRIES_TAG
 from mystocks_dagster.history import Execution
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs import launch, stop
@@ -20,11 +23,13 @@ EventKind = Literal[
     "queued",
     "foreground",
     "abandoned",
+    "database",
     "log",
     "step started",
     "step succeeded",
     "step skipped",
     "step failed",
+    "step not started",
     "step retried",
     "run failed",
     "stopping",
@@ -49,6 +54,11 @@ class FinishedRun:
     executions: list[Execution]
 
 
+#: What Dagster logs of a step that it does not start, with the names of the steps that it needs.
+_NOT_STARTED = re.compile(r"(?:Dependencies for step|Skipping step) \S+ (.+)", re.DOTALL)
+_NAME = re.compile(r"'([^']+)'")
+#: How Dagster begins what it says of a run's end: it names its own job, which people may not know.
+_RUN_FAILED = re.compile(r'Execution of run for ".*?" failed\.')
 _KINDS: Mapping[dg.DagsterEventType, EventKind] = {
     dg.DagsterEventType.STEP_START: "step started",
     dg.DagsterEventType.STEP_SUCCESS: "step succeeded",
@@ -66,22 +76,28 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
     A terminal that is closed, or a lost connection, ends the command only: the run goes on.
 
     Args:
-        project: Its project. If no daemon is alive, or in the demo, the run starts in this process' foreground.
+        project: Its project. If no daemon is alive, or its lake or source is another one, the run starts in this
+            process' foreground.
         run_id: The run.
         report: Called with each event.
     """
     instance = project.instance
     alive = launch.daemon_alive(instance)
-    queued = alive and not project.settings.demo
+    difference = launch.daemon_difference(instance, project.settings)
+    queued = alive and not difference
+    if difference:  # lost, it would be started again by a daemon, whose lake is another one
+        instance.add_run_tags(run_id, {MAX_RETRIES_TAG: "0"})
     if queued:
         report(RunEvent("queued"))
     else:
-        reason = "the daemon may use another lake than the demo's" if alive else "no daemon is alive on this instance"
-        report(RunEvent("foreground", text=reason))
+        report(RunEvent("foreground", text=difference if alive else "no daemon is alive on this instance"))
     try:
         with _terminated_as_by_ctrl_c():
             launch.start(instance, run_id, queued=queued)
-            for entry in launch.follow(instance, run_id, lambda: report(RunEvent("abandoned"))):
+            abandoned = partial(report, RunEvent("abandoned"))
+            for entry in launch.follow(
+                instance, run_id, abandoned, lambda answers: report(_of_database(run_id, answers))
+            ):
                 if event := _event(entry):
                     report(event)
     except KeyboardInterrupt:
@@ -92,6 +108,17 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
     run = instance.get_run_by_id(run_id)
     succeeded = run is not None and run.status == dg.DagsterRunStatus.SUCCESS
     return FinishedRun(run_id, succeeded, history.of_run(instance, run_id, project.task_ids))
+
+
+def _of_database(run_id: str, answers: bool) -> RunEvent:
+    """Return what is said when the database has ceased to answer, and when it answers again."""
+    if answers:
+        return RunEvent("database", text="The database answers again.")
+    text = (
+        "The database does not answer. The run goes on, and is followed again when it does. After Ctrl-C, follow it "
+        f"with: mystocks logs {run_id} --follow"
+    )
+    return RunEvent("database", text=text)
 
 
 @contextmanager
@@ -118,7 +145,12 @@ def _event(entry: Any) -> RunEvent | None:
     """Convert an event log entry; None for an event that only Dagster needs."""
     event = entry.dagster_event
     if event is None:
+        if needs := _NOT_STARTED.fullmatch(entry.user_message):
+            return RunEvent("step not started", entry.step_key or "", ", ".join(_NAME.findall(needs[1])))
         level = logging.getLevelName(entry.level) if isinstance(entry.level, int) else str(entry.level)
         return RunEvent("log", entry.step_key or "", entry.user_message, level)
     kind = _KINDS.get(event.event_type)
-    return RunEvent(kind, event.step_key or "", event.message or "") if kind else None
+    text = event.message or ""
+    if failed := _RUN_FAILED.match(text):
+        text = "The run failed." + text[failed.end() :]
+    return RunEvent(kind, event.step_key or "", text) if kind else None

@@ -1,7 +1,7 @@
 """Checks of whether the project does its work, for REST, `mystocks health` and monitoring."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,8 @@ from mystocks_dagster.trading_calendar.outlook import outlook
 LEAST_FREE_BYTES = 1_000_000_000
 #: A start is late after so long; the daemon checks the schedules every few seconds.
 LATE = timedelta(minutes=5)
+#: Late schedules that are named; of the others, the number is.
+_NAMED = 3
 LAKE_REMEDY = "set MYSTOCKS_LAKE to a usable folder or URL"
 
 
@@ -91,7 +93,7 @@ def task_file(project: ProjectState) -> Check:
         remedy = "correct the file until `mystocks check` says ok"
         return Check(name="task_file", ok=False, detail=str(notice(version)), remedy=remedy)
     if version.broken:
-        detail = f"{len(version.broken)} not loaded: {', '.join(version.broken)}"
+        detail = f"{len(version.broken)} not loaded: {_first([*version.broken])}"
         return Check(name="task_file", ok=False, detail=detail, remedy="mystocks check")
     return Check(name="task_file", ok=True, detail=f"{project.settings.task_file}, version {version.hash}")
 
@@ -127,7 +129,7 @@ def disk(project: ProjectState) -> Check:
             low.append(f"{name} ({folder}) has {free / 1e9:.2f} GB")
     if low:
         detail = f"{'; '.join(low)} free, less than {LEAST_FREE_BYTES / 1e9:g} GB"
-        remedy = "free space: mystocks run monthly_cache_cleanup, or move the lake with MYSTOCKS_LAKE"
+        remedy = "free space: mystocks cleanup --days 30, or move the lake with MYSTOCKS_LAKE"
         return Check(name="disk", ok=False, detail=detail, remedy=remedy)
     return Check(name="disk", ok=True, detail=f"{shutil.disk_usage(project.settings.root).free / 1e9:.1f} GB free")
 
@@ -155,7 +157,9 @@ def on_time(project: ProjectState, schedules: Schedules) -> Check:
     missed = missed_schedules(project.instance, project.taskfile.by_id(), schedules.switches().values())
     late = [start for start in missed if now() - start.due > LATE]
     if late:
-        detail = "; ".join(f"{start.name} was due at {start.due:%Y-%m-%d %H:%M} and did not fire" for start in late)
+        first = (f"{start.name} was due at {start.due:%Y-%m-%d %H:%M} and did not fire" for start in late[:_NAMED])
+        others = [f"{len(late) - _NAMED} more did not fire"] if late[_NAMED:] else []
+        detail = "; ".join([*first, *others])
         remedy = f"mystocks run {late[0].name} (and keep the daemon running: mystocks ui)"
         return Check(name="schedules", ok=False, detail=detail, remedy=remedy)
     return Check(name="schedules", ok=True, detail="every schedule that is on fired when it was due")
@@ -167,8 +171,15 @@ def last_runs(project: ProjectState, history: RunHistory, schedules: Schedules) 
     failed = [name for name in _scheduled(project, schedules) if outcomes.get(name) == State.FAILED]
     if failed:
         remedy = f"mystocks logs {failed[0]}, then: mystocks run {failed[0]}"
-        return Check(name="last_runs", ok=False, detail=f"failed in the last run: {', '.join(failed)}", remedy=remedy)
+        return Check(name="last_runs", ok=False, detail=f"failed in the last run: {_first(failed)}", remedy=remedy)
     return Check(name="last_runs", ok=True, detail="no task with a schedule failed in its last run")
+
+
+def _first(items: Sequence[str]) -> str:
+    """Return the first items, and the number of the others."""
+    from mystocks_dagster.tasks.findings import abbreviate  # polars is loaded only where something failed
+
+    return abbreviate(items)
 
 
 def _scheduled(project: ProjectState, schedules: Schedules) -> list[str]:

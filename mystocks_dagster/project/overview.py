@@ -92,13 +92,14 @@ def overview(project: Project) -> Overview:
     if not (settings.task_file.exists() or _has_last_version(project)):
         return Overview(exists=False, outcomes={})
     from mystocks_dagster.instance import ui_address
+    from mystocks_dagster.tasks.findings import abbreviate
 
     tasks, groups, broken, unopened, outcomes, lacking = 0, 0, "", "", {}, False
     try:
         taskfile = project.taskfile
         tasks, groups = len(taskfile.tasks), len(taskfile.task_groups)
         lacking = bool(demo_lacks(project))
-        broken = project.notice or ", ".join(project.version.broken)
+        broken = project.notice or abbreviate([*project.version.broken])
         known = {task.task_id for task in taskfile.tasks}
         outcomes = {task: status for task, status in project.history.last_outcomes().items() if task in known}
     except InstanceError as error:

@@ -15,6 +15,7 @@ from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.problems import path_text
 from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.secrets import is_secret
+from mystocks_dagster.taskfile.signature import params_model
 from mystocks_dagster.taskfile.variables import has_variable
 from mystocks_dagster.taskfile.yaml.document import Document, Raw, with_defaults
 from mystocks_dagster.taskfile.yaml.tree import walk
@@ -104,8 +105,8 @@ def _destinations(before: Document, after: Document) -> Iterator[str]:
                 yield f"the {path_text(path)} of {raw.label}"
 
 
-#: All rules. Two things are checked elsewhere, for trusted callers too or by the resolved function: tasks that run a
-#: command in `check_commands`, folders that a clean-up empties in `tasks.caches`.
+#: All rules. Three things are checked elsewhere, for trusted callers too or by the resolved function: tasks that run a
+#: command and parameters that name files in `check_functions`, folders that a clean-up empties in `tasks.caches`.
 RULES: tuple[Rule, ...] = (
     Rule(key="alerts", why="it decides where messages go", changes=_head("alerts")),
     Rule(key="task_packages", why="they decide what may run", changes=_packages),
@@ -166,21 +167,28 @@ def check_import(current: Document, imported: Document, rules: Sequence[Rule] = 
     check_documents(current, Document(imported.file, head, entries, imported.problem), rules)
 
 
-def check_commands(settings: Settings, before: Version, after: Version) -> None:
-    """Refuse an untrusted edit that adds or changes a task that runs a command.
+def check_functions(settings: Settings, before: Version, after: Version) -> None:
+    """Refuse an untrusted edit that adds or changes a task that runs a command, or a parameter that names files.
 
     Raises:
-        Forbidden: It does, and the server does not allow commands (`MYSTOCKS_API_COMMANDS`).
+        Forbidden: It does; commands are refused unless the server allows them (`MYSTOCKS_API_COMMANDS`).
     """
-    if settings.api_commands:
-        return
     entries, defaults = _by_id(before.document), before.document.defaults
     for raw in after.document.entries["tasks"]:
-        same = raw.id and entries.get(raw.id) == raw.data and defaults == after.document.defaults
-        if raw.id and not same and runs_command(after, raw.id):
+        name = raw.id
+        if not name or (entries.get(name) == raw.data and defaults == after.document.defaults):
+            continue
+        if not settings.api_commands and runs_command(after, name):
             raise Forbidden(
-                f"{raw.id} runs a command on this machine, which may not be written from here. Edit tasks.yaml itself, "
+                f"{name} runs a command on this machine, which may not be written from here. Edit tasks.yaml itself, "
                 "use `mystocks edit`, or set MYSTOCKS_API_COMMANDS=yes for the server."
+            )
+        old, new = before.taskfile.by_id().get(name), after.taskfile.by_id().get(name)
+        same = isinstance(old, Task) and isinstance(new, Task) and _function_of(old) == _function_of(new)
+        if isinstance(new, Task) and (param := _file_param(after, name, new.params, old.params if same else {})):
+            raise Forbidden(
+                f"{param} of {name} names files of this machine, which may not be written from here. Edit tasks.yaml "
+                "itself, or use `mystocks edit`."
             )
 
 
@@ -194,7 +202,7 @@ def check_start(settings: Settings, version: Version, name: str, params: Mapping
         params: The parameters of the run.
 
     Raises:
-        Forbidden: They change a command, or may send the values of variables elsewhere.
+        Forbidden: They change a command, name files, or may send the values of variables elsewhere.
     """
     if params and not settings.api_commands and runs_command(version, name):
         raise Forbidden(
@@ -202,6 +210,11 @@ def check_start(settings: Settings, version: Version, name: str, params: Mapping
             f"Use `mystocks run {name}`, or set MYSTOCKS_API_COMMANDS=yes for the server."
         )
     task = version.taskfile.by_id().get(name)
+    if isinstance(task, Task) and (param := _file_param(version, name, params, task.params)):
+        raise Forbidden(
+            f"{param} of {name} names files of this machine, which may not be given from here. "
+            f"Use `mystocks run {name}`."
+        )
     if not isinstance(task, Task) or not _holds_secrets(task.written()["params"]):
         return
     for path, value in walk({"params": dict(params)}):
@@ -220,6 +233,20 @@ def runs_command(version: Version, name: str) -> bool:
         return version.functions[name] is run_command
     entry = {**version.document.defaults, **_by_id(version.document).get(name, {})}
     return entry.get("task_function") == run_command.__name__ or str(entry.get("task_module")).endswith(".process")
+
+
+def _function_of(task: Task) -> tuple[Any, ...]:
+    return task.task_module, task.task_function
+
+
+def _file_param(version: Version, name: str, params: Mapping[str, Any], old: Mapping[str, Any]) -> str | None:
+    """Return a parameter of a task that names files and has another value than before; an empty one names none."""
+    from mystocks_dagster.tasks.param_types import params_naming_files
+
+    function = version.functions.get(name)
+    model = params_model(function) if function and params else None
+    named = params_naming_files(model) if model else ()
+    return next((param for param in named if params.get(param) and params[param] != old.get(param)), None)
 
 
 def _entries(before: Document, after: Document) -> Iterator[tuple[Raw, Mapping[str, Any], Mapping[str, Any]]]:

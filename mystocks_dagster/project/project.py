@@ -210,10 +210,15 @@ class Project:
 
     def refresh_calendar(self, source: str | None = None) -> "RefreshResult":
         """Fetch the trading days from a source, or from the project's own; raises as `refresh_calendar` does."""
+        from mystocks_dagster.project import audit
         from mystocks_dagster.project.calendar_refresh import refresh_calendar
 
         check(self.caller, Action.REFRESH_CALENDAR)
-        return refresh_calendar(self._state, source)
+        audit.check_storage(self.settings)
+        result = refresh_calendar(self._state, source)
+        if result.asked and not result.error:
+            audit.note(self.settings, self.caller, Action.REFRESH_CALENDAR, source or "")
+        return result
 
     def audit(self, *, limit: int = 100, since: "datetime | None" = None, user: str | None = None) -> "list[Entry]":
         """Return the newest entries of the audit log, the newest first; arguments as in `audit.entries`."""

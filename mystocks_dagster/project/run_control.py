@@ -12,6 +12,7 @@ from mystocks_dagster.errors import (
     NoDaemon,
     NotNow,
     NotRunning,
+    OtherLake,
 )
 from mystocks_dagster.excerpts import near
 from mystocks_dagster.factory.config_schema import form_values
@@ -28,6 +29,7 @@ from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.group import Group
 from mystocks_dagster.taskfile.model import Task
 from mystocks_dagster.taskfile.problems import Fault, TaskFileError, path_text
+from mystocks_dagster.taskfile.reader import Version
 from mystocks_dagster.taskfile.signature import params_model
 
 #: Seconds to wait for other starts; each takes a second or two.
@@ -93,36 +95,48 @@ class RunControl:
 
         Raises:
             NoDaemon: The daemon is not running, so the run would never start. Nothing was created.
+            OtherLake: The daemon's lake or source is another one. Nothing was created.
         """
         self._check(name, params)
         state = self._state
-        self._check_daemon(name)
+        self._check_daemon(name, "run", name)
         run_id = self._create(name, params, only=only, force=force)
         launch.start(state.instance, run_id, queued=True)
         return run_id
 
     def backfill(self, name: str) -> "Planner":
-        """Return the planner of a task's backfills; raises `InvalidParams` if it fills no table by trading day."""
+        """Return the planner of a task's backfills.
+
+        Raises:
+            InvalidParams: It fills no table by trading day, or another task of the file owns that table.
+        """
         state = self._state
         check(self._caller, Action.BACKFILL)
         entry = state.find(name)
         if isinstance(entry, Group):
             raise InvalidParams(f"{name} is a group; name one task, such as {entry.tasks[0]}.")
+        from mystocks_dagster.lake.store import Lake
         from mystocks_dagster.runs.backfill import Planner  # with polars, for the tables
 
-        published = state.version_for(entry.task_id).published
-        return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name, published)
+        _check_owner(state.version, name)
+        published = state.version.published
+        lake = Lake(state.settings.lake)
+        return Planner(state.instance, state.repository, entry.task_id, entry.dagster_name, published, lake)
 
-    def fill(self, fill: "Fill") -> str:
-        """Queue the run of one stretch of a fill plan and return its id.
+    def fill(self, fills: Iterable["Fill"]) -> list[str]:
+        """Queue the runs of the stretches of a fill plan and return their ids.
 
         Raises:
-            NoDaemon: The daemon is not running, so the run would never start. Nothing was created.
+            Forbidden: The caller may start no backfill.
+            NoDaemon, OtherLake: As for `start`. Nothing was created.
         """
-        self._check_daemon(fill.task_id)
-        run_id = self.create_fill(fill, {})
-        launch.start(self._state.instance, run_id, queued=True)
-        return run_id
+        check(self._caller, Action.BACKFILL)
+        run_ids = []
+        for fill in fills:
+            self._check_daemon(fill.task_id, "backfill", "--missing")
+            run_ids.append(self.create_fill(fill, {}))
+            launch.start(self._state.instance, run_ids[-1], queued=True)
+        return run_ids
 
     def create_fill(self, fill: "Fill", params: Mapping[str, Any]) -> str:
         """Create the run of one stretch of a fill plan, with further parameters, without queueing it; return its id."""
@@ -137,11 +151,18 @@ class RunControl:
         """Note in the audit log that this caller has made a run of a backfill."""
         audit.note(self._state.settings, self._caller, Action.BACKFILL, task_id, run_id)
 
-    def _check_daemon(self, name: str) -> None:
+    def _check_daemon(self, name: str, *command: str) -> None:
+        settings = self._state.settings
+        mystocks = "mystocks --demo" if settings.demo else "mystocks"
         if not launch.daemon_alive(self._state.instance):
             raise NoDaemon(
-                f"{name} was not started: no daemon is alive on {self._state.settings.dagster_home}. "
-                "Start it with: mystocks ui"
+                f"{name} was not started: no daemon is alive on {settings.dagster_home}. Start it with: {mystocks} ui"
+            )
+        if difference := launch.daemon_difference(self._state.instance, settings):
+            raise OtherLake(
+                f"{name} was not put into the daemon's queue: {difference}. Run it in the foreground: `{mystocks} "
+                f"{' '.join(command)}`. Or stop `mystocks ui`, and start it with the lake and source of this "
+                f"command: `{mystocks} ui`."
             )
 
     def stop(self, name: str) -> list[StopResult]:
@@ -177,12 +198,12 @@ class RunControl:
         task_ids = self._ids_for_stop()
 
         def stop(run: "dg.DagsterRun") -> StopResult | MyStocksError:
+            name = task_ids.get(run.job_name, run.job_name)
             try:
                 stopped = stopping.stop(self._state.instance, run, task_ids)
+                audit.note(self._state.settings, self._caller, Action.STOP, name, run.run_id)
             except MyStocksError as error:
                 return error
-            name = task_ids.get(run.job_name, run.job_name)
-            audit.note(self._state.settings, self._caller, Action.STOP, name, run.run_id)
             return stopped
 
         with ThreadPoolExecutor(max_workers=len(runs) or 1) as together:
@@ -243,6 +264,20 @@ class RunControl:
         if faults := params_faults(model, function, {**entry.params, **params}, secret):
             texts = list(map(_told, faults))
             raise InvalidParams(f"{entry.task_id} was not started. " + " ".join(texts))
+
+
+def _check_owner(version: Version, name: str) -> None:
+    """Refuse a backfill by a task that loads tables of others only: a day of a table is loaded by its owner."""
+    from mystocks_dagster.market.tables import TABLES
+
+    written = (*version.writes.get(name, ()), *version.also_writes.get(name, ()))
+    owners = {table: version.owners[table] for table in written if table in version.owners and TABLES[table].by_day}
+    if owners and name not in owners.values():
+        table, owner = next(iter(owners.items()))
+        raise InvalidParams(
+            f"{name} cannot be backfilled: {table} belongs to {owner}, the first task of the file that loads it. "
+            f"Backfill that one: mystocks backfill {owner}"
+        )
 
 
 def _way_out(task: Task, active: Sequence[str]) -> str:

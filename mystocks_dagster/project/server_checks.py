@@ -72,7 +72,9 @@ def web_ui(project: ProjectState) -> Check:
     try:
         answer = ask(project.settings, address, _LOCATION, patience=_UI_SECONDS)
     except InstanceError as error:
-        return Check(name="web_ui", ok=False, detail=str(error), remedy="stop `mystocks ui` and start it again")
+        token = "MYSTOCKS_API_TOKEN" in str(error)
+        remedy = "set MYSTOCKS_API_TOKEN" if token else "stop `mystocks ui` and start it again"
+        return Check(name="web_ui", ok=False, detail=str(error), remedy=remedy)
     if answer is None:
         detail = f"it was started at {address}, but does not answer: it was killed"
         return Check(name="web_ui", ok=False, detail=detail, remedy="mystocks ui")

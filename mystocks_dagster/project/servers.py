@@ -13,6 +13,7 @@ from mystocks_dagster.addresses import check_host
 from mystocks_dagster.alerts.daemon_watch import watching
 from mystocks_dagster.dagster_internals import SERVER_MODULES, ConfigurableClassData, InstanceRef
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.forking import prepare
 from mystocks_dagster.instance import ADDRESS_FILE, DAGSTER_PATH, address_note, open_instance, prepare_home
 from mystocks_dagster.instance import ui_address as ui_address  # part of this module's interface
@@ -30,6 +31,8 @@ from mystocks_dagster.taskfile.problems import TaskFileError
 
 #: A daemon whose `mystocks ui` was killed exits within so many seconds.
 _ORPHAN_SECONDS = 20.0
+#: Postgres gives the lock of a process that has ended back within so many seconds.
+_LOCK_SECONDS = 2.0
 _STOP = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -111,9 +114,24 @@ def _serve(
             report("stopping the servers …")
         address_file.unlink(missing_ok=True)
         supervisor.stop()
-        # Otherwise its last heartbeat would look like a running daemon for some time.
-        with open_instance(settings) as instance:
-            instance.wipe_daemon_heartbeats()
+        _forget_heartbeats(settings, home)
+
+
+def _forget_heartbeats(settings: Settings, home: Path) -> None:
+    """Remove the last heartbeat of this process's daemon, which would look like a running one for some time."""
+    # A database that does not answer keeps it. Another machine's daemon, which may have refused this one, needs its.
+    with contextlib.suppress(InstanceError):
+        if _daemon_on_database(home) is None:
+            with open_instance(settings) as instance:
+                instance.wipe_daemon_heartbeats()
+
+
+def _daemon_on_database(home: Path) -> str | None:
+    """Return the daemon that holds the database's lock; one that has just ended has some time to lose it."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while (found := database_lock.holder(home)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
 
 
 def _prepare_forks(home: Path) -> bool:
@@ -136,7 +154,7 @@ def _claim(home: Path, report: Callable[[str], None]) -> None:
     """Make sure that this is the only `mystocks ui` of the instance, and that no other daemon runs on it.
 
     Raises:
-        InstanceError: Another one is running; the message names its process.
+        InstanceError: Another one is running, here or on another machine; the message names its process.
     """
     try:
         lock.claim(home / lock.UI_LOCK, "This project's web UI")
@@ -156,6 +174,10 @@ def _claim(home: Path, report: Callable[[str], None]) -> None:
             report(f"waiting until the daemon of a killed web UI exits: {holder} …")
             reported = True
         time.sleep(0.2)
+    if elsewhere := _daemon_on_database(home):
+        raise InstanceError(
+            f"A daemon runs already on this instance: {elsewhere}. Stop it first; two would start runs twice."
+        )
 
 
 def stop_on_signals() -> Callable[[], bool]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mystocks_dagster.errors import InstanceError, NotNow, SettingsError
-from mystocks_dagster.instance import open_instance, ui_address
+from mystocks_dagster.factory import database_lock
+from mystocks_dagster.instance import open_instance, prepare_home, ui_address
 from mystocks_dagster.project.instance_file import upgraded
 from mystocks_dagster.project.new_project import schemas, template
 from mystocks_dagster.settings import DEMO_LAKE, Settings
@@ -59,12 +60,16 @@ def upgrade(settings: Settings, on_step: Callable[[Step], None] = lambda step: N
 
     Raises:
         SettingsError, WrongFormat, TableDamaged, InstanceError: As `plan`; nothing is changed then.
-        NotNow: The web UI and the daemon are running.
+        NotNow: The web UI and the daemon are running, here or on another machine.
     """
     steps = plan(settings)
     if steps and (address := ui_address(settings.dagster_home)):
         raise NotNow(
             f"The web UI and the daemon are running at {address}. Stop them first, then repeat: mystocks upgrade"
+        )
+    if steps and (daemon := database_lock.holder(prepare_home(settings))):
+        raise NotNow(
+            f"A daemon runs on this project's database: {daemon}. Stop it first, then repeat: mystocks upgrade"
         )
     for step in steps:
         on_step(step)

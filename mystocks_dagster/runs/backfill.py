@@ -14,6 +14,8 @@ from mystocks_dagster.dagster_internals import (
     PARTITION_NAME_TAG,
 )
 from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.lake.loads import complete_days
+from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.calendar import shanghai
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.market.publication import Publication
@@ -60,6 +62,7 @@ class Planner:
         task_id: str,
         name: str,
         published: Mapping[str, Publication],
+        lake: Lake,
     ) -> None:
         """Find the tables of the task.
 
@@ -69,12 +72,13 @@ class Planner:
             task_id: The task.
             name: Its name in Dagster.
             published: When tables are published, where it is not as they declare.
+            lake: The lake, whose complete days are left out.
 
         Raises:
             InvalidParams: The task has no table with daily partitions.
         """
         self.instance, self.repository, self.task_id, self.step = instance, repository, task_id, asset_op_name(name)
-        self._published = published
+        self._published, self._lake = published, lake
         assets_by_key = self.repository.definition.assets_defs_by_key.items()
         self.keys = frozenset(
             key for key, assets in assets_by_key if assets.partitions_def and assets.node_def.name == self.step
@@ -145,7 +149,8 @@ class Planner:
         return max(((each.newest(now()), each) for each in publications), key=lambda pair: pair[0])
 
     def _loaded_days(self, key: dg.AssetKey) -> set[date]:
-        return {date.fromisoformat(day) for day in self.instance.get_materialized_partitions(key)}
+        """Return the complete days of the lake: what Dagster has noted may be of another one, such as the demo's."""
+        return set(complete_days(self._lake, key.to_user_string()))
 
 
 def _spans(sessions: Sequence[date], missing: Sequence[date]) -> Iterator[tuple[date, date]]:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ import dagster as dg
 
 from mystocks_dagster.dagster_internals import ReconstructableRepository, RemoteRepositoryOrigin, WorkspaceFileTarget
 from mystocks_dagster.errors import InvalidParams, UnknownName
+from mystocks_dagster.history.dagster_storage import run_storage
 from mystocks_dagster.processes import lock
-from mystocks_dagster.runs import event_file
+from mystocks_dagster.runs import daemon_lake, event_file
 from mystocks_dagster.settings import Settings, building_only
+from mystocks_dagster.shared import outage
 from mystocks_dagster.tags import REPOSITORY
 
 #: The daemon that takes runs off the queue.
@@ -29,6 +31,13 @@ def daemon_alive(instance: dg.DagsterInstance) -> bool:
     """Whether a daemon takes runs off the queue of this instance."""
     age = heartbeat_age(instance)
     return age is not None and age < HEARTBEAT_SECONDS and killed_daemon(instance) is None
+
+
+def daemon_difference(instance: dg.DagsterInstance, settings: Settings) -> str:
+    """Return in words how the daemon's lake or source differs from those of the settings; empty if it does not."""
+    return daemon_lake.difference(
+        run_storage(instance).get_cursor_values({daemon_lake.KEY}).get(daemon_lake.KEY), settings
+    )
 
 
 def killed_daemon(instance: dg.DagsterInstance) -> int | None:
@@ -165,30 +174,68 @@ def start(instance: dg.DagsterInstance, run_id: str, *, queued: bool) -> None:
         raise
 
 
-def follow(instance: dg.DagsterInstance, run_id: str, abandoned: Callable[[], None] = lambda: None) -> Iterator[Any]:
+def follow(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    abandoned: Callable[[], None] = lambda: None,
+    database: Callable[[bool], None] = lambda answers: None,
+) -> Iterator[Any]:
     """Yield the run's event log entries as they are written, until the run has ended.
+
+    An outage of the database is waited for.
 
     Args:
         instance: Dagster's instance.
         run_id: The run.
         abandoned: Called once if the run is in the queue and no daemon is alive that takes it off.
+        database: Called when the database has ceased to answer, and when it answers again.
     """
-    cursor, said = None, False
+    cursor, said, answers = None, False, True
     while True:
-        run = instance.get_run_by_id(run_id)
-        ended = run is None or run.is_finished
-        connection = instance.get_records_for_run(run_id, cursor=cursor)
-        for record in connection.records:
+        found = _read(instance, run_id, cursor)
+        if answers != (found is not None):
+            answers = not answers
+            database(answers)
+        if found is None:
+            time.sleep(_POLL_SECONDS)
+            continue
+        for record in found.records:
             yield record.event_log_entry
-        cursor = connection.cursor
-        if ended and not connection.has_more:
+        cursor = found.cursor
+        if found.ended and not found.has_more:
             return
-        if not connection.records:
-            _watch(instance, run)
-            if not said and run is not None and run.status == dg.DagsterRunStatus.QUEUED and not daemon_alive(instance):
+        if not found.records:
+            if found.is_abandoned and not said:
                 said = True
                 abandoned()
             time.sleep(_POLL_SECONDS)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a look at a run has found: its new records, and its state before them."""
+
+    records: Sequence[Any]
+    cursor: str
+    has_more: bool
+    ended: bool
+    is_abandoned: bool
+
+
+def _read(instance: dg.DagsterInstance, run_id: str, cursor: str | None) -> _Found | None:
+    """Look at a run, and fail it if it is lost; None if the database does not answer."""
+    try:
+        run = instance.get_run_by_id(run_id)
+        connection = instance.get_records_for_run(run_id, cursor=cursor)
+        ended, abandoned = run is None or run.is_finished, False
+        if run is not None and not ended and not connection.records:
+            _watch(instance, run)
+            abandoned = run.status == dg.DagsterRunStatus.QUEUED and not daemon_alive(instance)
+    except Exception as error:
+        if outage.explain(error) is None:
+            raise
+        return None
+    return _Found(connection.records, connection.cursor, connection.has_more, ended, abandoned)
 
 
 def _watch(instance: dg.DagsterInstance, run: Any) -> None:

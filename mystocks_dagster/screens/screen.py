@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from mystocks_dagster.errors import InvalidParams, TableMissing
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.lake.loads import incomplete_days
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.indicators import bars_of, stored_columns
@@ -177,7 +178,7 @@ def _time_limit(begin: float, seconds: float | None, unbounded: Sequence[str]) -
             message = f"The screen took longer than {seconds:g} s and was stopped."
             if unbounded:
                 message += (
-                    f" It reads the whole history, on which {', '.join(unbounded[:3])} depends: give it a window, such "
+                    f" It reads the whole history, on which {abbreviate(unbounded)} depends: give it a window, such "
                     "as HHV(H,250)."
                 )
             message += " Without a limit of time: mystocks screen, or a task with screen_market."

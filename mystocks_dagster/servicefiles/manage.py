@@ -11,9 +11,9 @@ from typing import Any
 from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.servicefiles import launchd, systemd
 from mystocks_dagster.servicefiles.environment import content as environment_file
-from mystocks_dagster.servicefiles.environment import needed
+from mystocks_dagster.servicefiles.environment import of_project
 from mystocks_dagster.servicefiles.plan import Plan
-from mystocks_dagster.settings import Settings, environment
+from mystocks_dagster.settings import Settings
 
 _SECONDS = 90
 _PROGRAMS = {"systemd": "systemctl", "launchd": "launchctl"}
@@ -68,7 +68,7 @@ def install(settings: Settings, plan: Plan) -> None:
         )
     try:
         plan.environment.parent.mkdir(parents=True, exist_ok=True)
-        variables = environment_file(needed(environment(), settings.task_file))
+        variables = environment_file(of_project(settings))
         _write(plan.environment, variables, 0o600, plan.uid)
         plan.file.parent.mkdir(parents=True, exist_ok=True)
         _write(plan.file, content, 0o644)

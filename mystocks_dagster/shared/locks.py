@@ -12,6 +12,7 @@ from typing import Any
 import psycopg2
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.shared import outage
 
 #: Seconds between two tries to take a lock that another process has.
 _POLL_SECONDS = 0.05
@@ -135,10 +136,28 @@ def connect(url: str, label: str) -> Any:
     return connection
 
 
+def ask(url: str, sql: str, label: str, seconds: int = _CONNECT_SECONDS) -> Any:
+    """Return the first value that a query of the database gives, over a connection of its own; None without a row.
+
+    Args:
+        url: The database, see `place.database_url`.
+        sql: The query.
+        label: What the connection is called in pg_stat_activity.
+        seconds: How long to wait for the connection.
+
+    Raises:
+        InstanceError: The database does not answer.
+    """
+    try:
+        connection = psycopg2.connect(url, application_name=label, connect_timeout=seconds)
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.execute(sql)
+            row = cursor.fetchone()
+    except psycopg2.Error as error:
+        raise unreachable(error) from error
+    return row[0] if row else None
+
+
 def unreachable(error: psycopg2.Error) -> InstanceError:
     """Return the error for a database that does not answer; it names no password."""
-    reason = " ".join(str(error).split()).rstrip(".?") or type(error).__name__
-    return InstanceError(
-        f"The database that the machines share does not answer: {reason}. Check the storage in dagster.yaml, and that "
-        "the server runs."
-    )
+    return outage.unanswered(error)

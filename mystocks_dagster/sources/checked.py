@@ -196,7 +196,10 @@ def drop_duplicates(name: str, frame: pl.DataFrame, source: str) -> pl.DataFrame
         pl.all_horizontal(pl.col(key).eq_missing(pl.lit(first[key], table.dtypes[key])) for key in table.key)
     )
     differing = [column for column in same_key.columns if same_key[column].n_unique() > 1]
-    examples = " and ".join(str(row) for row in same_key.select(differing).head(2).to_dicts())
+    examples = " / ".join(
+        ", ".join(f"{column} {value}" for column, value in row.items())
+        for row in same_key.select(differing).head(2).to_dicts()
+    )
     key_text = ", ".join(f"{key} {first[key]}" for key in table.key)
     total = f" ({conflicts.height:,} such rows in all)" if conflicts.height > 2 else ""
     raise SourceChanged(

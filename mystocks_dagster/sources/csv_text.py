@@ -9,6 +9,8 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 #: GB 18030 has all of GBK, in which Excel saves CSV in Chinese.
 _ENCODINGS = ("utf-8", "gb18030")
 _SEPARATORS = ("\t", ";")
+#: What an input method for Chinese writes instead of a comma or a semicolon.
+_FULL_WIDTH = ("，", "；")
 
 
 class NotCsv(ValueError):
@@ -31,18 +33,22 @@ def read_csv_text(content: bytes) -> CsvText:
     text = _decoded(content).removeprefix("\ufeff")
     if not text.strip():
         raise NotCsv("is empty: not even a line with the names of the columns is in it")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
     separator = separator_of(text.lstrip("\r\n").partition("\n")[0])
     if separator == ";" and "," in text:
         raise NotCsv(
             "has ; between its columns, and commas that may be decimal points. "
             "Save it with commas between the columns and points in the numbers"
         )
+    if separator in _FULL_WIDTH:
+        raise NotCsv(f"has full-width {separator!r} between the names of its columns. Write , in all lines")
     return CsvText(text, separator)
 
 
 def separator_of(header: str) -> str:
     """Return what stands between the names of the columns."""
-    return "," if "," in header else next((mark for mark in _SEPARATORS if mark in header), ",")
+    return "," if "," in header else next((mark for mark in (*_SEPARATORS, *_FULL_WIDTH) if mark in header), ",")
 
 
 def _decoded(content: bytes) -> str:

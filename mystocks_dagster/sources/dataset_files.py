@@ -1,6 +1,8 @@
 """Read the files of a dataset: CSV and Parquet below the project's folder, never outside it."""
 
-import re
+import csv
+import io
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,11 +13,11 @@ from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
 from mystocks_dagster.plain_files import read_plain, real_path
 from mystocks_dagster.sources.csv_text import NotCsv, read_csv_text
-from mystocks_dagster.sources.dataset_frames import ColumnError, LeftOut, convert
+from mystocks_dagster.sources.dataset_frames import ColumnError, convert
 
 
 def read_files(
-    dataset: Dataset, root: Path, values: Mapping[str, Value], left_out: LeftOut | None = None
+    dataset: Dataset, root: Path, values: Mapping[str, Value], left_out: list[str] | None = None
 ) -> pl.DataFrame:
     """Return the rows of all files that match the dataset's pattern.
 
@@ -23,7 +25,7 @@ def read_files(
         dataset: A dataset of files.
         root: The project's folder; a file that lies outside it, also through a link, is refused.
         values: The values of placeholders in the pattern.
-        left_out: Takes what is said of rows that are left out.
+        left_out: Takes sentences about the rows that cannot be read.
 
     Raises:
         SourceUnavailable: There is no such file, or it cannot be read.
@@ -33,18 +35,18 @@ def read_files(
     paths = sorted(path for path in root.glob(pattern) if path.is_file())
     if not paths:
         raise SourceUnavailable(f"There is no file {pattern} in {root}. Add it, or correct files.pattern.")
-    frames, left_out = [], left_out or LeftOut()
+    frames = []
     for path in paths:
         if not real_path(path).is_relative_to(real_path(root)):
             raise SourceChanged(f"{path} lies outside {root}; copy the file into the project.")
-        of_file = LeftOut()
+        of_file: list[str] = []
         frames.append(_rows(dataset, path, values, of_file))
-        left_out.faulty.extend(f"{path.name}: {sentence}." for sentence in of_file.faulty)
-        left_out.empty.extend(f"{path.name}: {sentence}." for sentence in of_file.empty)
+        if left_out is not None:
+            left_out += [f"{path.name}: {sentence}." for sentence in of_file]
     return pl.concat(frames)
 
 
-def _rows(dataset: Dataset, path: Path, values: Mapping[str, Value], left_out: LeftOut) -> pl.DataFrame:
+def _rows(dataset: Dataset, path: Path, values: Mapping[str, Value], left_out: list[str]) -> pl.DataFrame:
     try:
         return convert(dataset, {series.name: series for series in _read(path)}, values, left_out=left_out)
     except ColumnError as error:
@@ -54,18 +56,55 @@ def _rows(dataset: Dataset, path: Path, values: Mapping[str, Value], left_out: L
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+        return _with_stripped_names(pl.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path))
     except OSError as error:
         raise SourceUnavailable(f"{path} cannot be read: {error.strerror or error}.") from None
     except NotCsv as error:
         raise SourceChanged(f"{path} {error}.") from None
     except pl.exceptions.PolarsError as error:
-        text = re.split(r"[\n:]", str(error))[0]
-        raise SourceChanged(
-            f"{path} is not a {path.suffix[1:]} file with equal columns in all lines: {text}."
-        ) from None
+        raise SourceChanged(f"{path} {_fault(path, error)}.") from None
+
+
+def _fault(path: Path, error: pl.exceptions.PolarsError) -> str:
+    """Return what is wrong with a file, in plainer words than Polars has."""
+    if path.suffix == ".parquet":
+        return "is not a complete Parquet file"
+    if "more fields" in str(error):
+        return "does not have equal columns in all lines: one has more than the first"
+    return "has a line that cannot be read; perhaps a quotation mark is missing"
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
     text, separator = read_csv_text(read_plain(path))
-    return pl.read_csv(text.encode(), infer_schema=False, separator=separator)
+    try:
+        frame = pl.read_csv(text.encode(), infer_schema=False, separator=separator)
+    except pl.exceptions.PolarsError:
+        _check_lines(path, text, separator)
+        raise
+    if frame[:, -1].null_count():  # empty, or not there: the lines are read again only then
+        _check_lines(path, text, separator)
+    return frame
+
+
+def _with_stripped_names(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame whose names have no blanks around them."""
+    names = [name.strip() for name in frame.columns]
+    if twice := [name for name, number in Counter(names).items() if number > 1]:
+        raise NotCsv(f"has more than one column {twice[0]}")
+    return frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+
+def _check_lines(path: Path, text: str, separator: str) -> None:
+    """Raise `SourceChanged` if a line has more or fewer values than the first one has names; blank lines may."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    names: list[str] = []
+    try:
+        for row in rows:
+            names = names or row
+            if len(row) != len(names) and any(value.strip() for value in row):
+                raise SourceChanged(
+                    f"{path}:{rows.line_num} has {len(row)} values, and the line with the names has {len(names)}. "
+                    "Complete the line; a value with a comma stands in double quotes."
+                )
+    except csv.Error as error:
+        raise SourceChanged(f"{path}:{rows.line_num} cannot be read: {error}.") from None

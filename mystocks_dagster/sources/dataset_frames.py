@@ -1,8 +1,7 @@
 """Convert the columns of a source to the columns of a dataset: labels, types, units, and nothing lost silently."""
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -24,19 +23,10 @@ _FALSE = ("0", "false", "no", "n", "否")
 _SIX_DIGITS = r"^[0-9]{6}$"
 #: A number with commas between groups of three digits; any other comma may be a decimal point.
 _THOUSANDS = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.|%|$)"
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """What a load leaves out of a file, in sentences.
-
-    Attributes:
-        faulty: Rows that say something which cannot be read, or be true yet: the load is not complete.
-        empty: Rows that say nothing.
-    """
-
-    faulty: list[str] = field(default_factory=list)
-    empty: list[str] = field(default_factory=list)
+#: Columns that are named where one is missing.
+_MOST_SHOWN = 30
+#: Types of a value that says something; a name, a code or a moment alone does not.
+_TELLING = ("number", "count", "text", "day", "flag")
 
 
 class ColumnError(ValueError):
@@ -50,9 +40,9 @@ def convert(
     *,
     lacks: Sequence[str] = (),
     exchange: str | None = None,
-    left_out: LeftOut | None = None,
+    left_out: list[str] | None = None,
 ) -> pl.DataFrame:
-    """Return the table's columns out of a source's columns.
+    """Return the table's columns out of a source's columns, without rows in which nothing stands.
 
     Args:
         dataset: The dataset.
@@ -60,7 +50,7 @@ def convert(
         values: The values of placeholders.
         lacks: Columns of the dataset that this call does not have; they are null.
         exchange: The exchange of bare codes, if it does not follow from their first digits.
-        left_out: Takes what is said of rows that are left out.
+        left_out: Takes a sentence about the rows whose security cannot be read.
 
     Raises:
         ColumnError: A column is missing or unknown, or a value has the wrong type.
@@ -70,7 +60,8 @@ def convert(
     known = {*dataset.spec.unused, *(label for column in spec.values() for label in column.source)}
     unknown = [] if "*" in known else [label for label in columns if label not in known]
     if unknown:
-        raise ColumnError(f"unknown column {', '.join(sorted(unknown))}")
+        shown = ", ".join(label or "''" for label in sorted(unknown))
+        raise ColumnError(f"unknown column {shown}")
     height = next((len(series) for series in columns.values()), 0)
     series = [
         _read(
@@ -83,14 +74,30 @@ def convert(
     series = [
         values if (default := spec[values.name].default) is None else values.fill_null(default) for values in series
     ]
-    frame, left_out = pl.DataFrame(series), left_out or LeftOut()
+    frame = pl.DataFrame(series)
     given = {name: columns[label] for name, label in labels.items() if label}
-    left_out.faulty.extend(_unread_codes(dataset, frame, given))
-    kept = _of_securities(dataset, frame)
-    result = _with_numbers(dataset, kept)
-    if result.height < kept.height:
-        left_out.empty.append(f"rows left out because they have no number: {kept.height - result.height:,}")
-    return result
+    if left_out is not None:
+        left_out += _unread_codes(dataset, frame, given)
+    return _of_securities(dataset, _without_blank_rows(frame, given))
+
+
+def without_bare_names(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
+    """Leave out the rows of a list of numbers that only name something, such as a delisted security.
+
+    Raises:
+        ColumnError: There are rows, and all of them are such.
+    """
+    telling = [
+        name
+        for name, kind in dataset.types.items()
+        if kind in _TELLING and dataset.spec.columns[name].source and name not in dataset.table.key
+    ]
+    if frame.is_empty() or not any(dataset.types[name] in ("number", "count") for name in telling):
+        return frame
+    kept = frame.filter(pl.any_horizontal(pl.col(telling).is_not_null()))
+    if kept.is_empty():
+        raise ColumnError(f"every number is unknown in {frame.height} rows")
+    return kept
 
 
 def to_series(label: str, values: Sequence[object]) -> pl.Series:
@@ -110,8 +117,24 @@ def _with_exchange(series: pl.Series, kind: ColumnType, exchange: str | None) ->
 def _label(name: str, column: ColumnSpec, columns: Mapping[str, pl.Series], lacks: Sequence[str]) -> str | None:
     label = next((label for label in column.source if label in columns), None)
     if label is None and name not in lacks:
-        raise ColumnError(f"no column {' or '.join(column.source)}")
+        raise ColumnError(_missing(column.source, columns))
     return label
+
+
+def _missing(labels: Sequence[str], columns: Collection[str]) -> str:
+    """Return a sentence about a column that is not there, and what is there instead."""
+    wanted, alike = " or ".join(labels), {_plain(label) for label in labels}
+    for other in columns:
+        if _plain(other) in alike:
+            return f"no column {wanted}; {other!r} looks like it, and has other characters"
+    shown = [*map(repr, columns)][:_MOST_SHOWN]
+    return f"no column {wanted}; there are {', '.join(shown)}" if shown else f"no column {wanted}"
+
+
+def _plain(label: str) -> str:
+    """Return a name without what hardly shows: blanks, invisible characters, full width, capitals."""
+    text = unicodedata.normalize("NFKC", label).casefold()
+    return "".join(mark for mark in text if not mark.isspace() and unicodedata.category(mark) != "Cf")
 
 
 def _unread_codes(dataset: Dataset, frame: pl.DataFrame, given: Mapping[str, pl.Series]) -> list[str]:
@@ -129,6 +152,17 @@ def _unread_codes(dataset: Dataset, frame: pl.DataFrame, given: Mapping[str, pl.
     return sentences
 
 
+def _without_blank_rows(frame: pl.DataFrame, given: Mapping[str, pl.Series]) -> pl.DataFrame:
+    says = [~_is_blank(series) for series in given.values()]
+    return frame.filter(pl.any_horizontal(says)) if says else frame
+
+
+def _is_blank(series: pl.Series) -> pl.Series:
+    if series.dtype != pl.String:
+        return series.is_null()
+    return series.is_null() | series.str.strip_chars().is_in(MISSING)
+
+
 def _of_securities(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
     """Leave out the rows of other securities, if a column is of type `stock`."""
     for name, kind in dataset.types.items():
@@ -138,21 +172,6 @@ def _of_securities(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
                 raise ColumnError(f"{name}: no code of an A share in {frame.height} rows")
             frame = kept
     return frame
-
-
-def _with_numbers(dataset: Dataset, frame: pl.DataFrame) -> pl.DataFrame:
-    """Leave out rows without any number: lists also name securities without data, such as delisted ones."""
-    numbers = [
-        name
-        for name, kind in dataset.types.items()
-        if kind in ("number", "count") and dataset.spec.columns[name].source and name not in dataset.table.key
-    ]
-    if not numbers or frame.is_empty():
-        return frame
-    kept = frame.filter(~pl.all_horizontal(pl.col(numbers).is_null()))
-    if kept.is_empty():
-        raise ColumnError(f"every number is unknown in {frame.height} rows")
-    return kept
 
 
 def _constant(name: str, column: ColumnSpec, kind: ColumnType, values: Mapping[str, Value], height: int) -> pl.Series:

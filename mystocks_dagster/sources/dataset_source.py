@@ -13,7 +13,6 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.sources.akshare.dataset_calls import fetch_rows
 from mystocks_dagster.sources.akshare.source import AkshareSource
 from mystocks_dagster.sources.dataset_files import read_files
-from mystocks_dagster.sources.dataset_frames import LeftOut
 
 FILES = "files"
 
@@ -24,7 +23,7 @@ class DatasetSource:
     Attributes:
         name: The value of `source` in `loaded_days` and `quarantine`.
         world: Always `real`: akshare and a user's files hold no invented market.
-        left_out: What was left out of files since the source was opened.
+        left_out: Sentences about the rows of files that cannot be read, or be true yet, since the source was opened.
     """
 
     world = "real"
@@ -46,7 +45,7 @@ class DatasetSource:
         self.has_history = not dataset.spec.is_present_only
         self._symbols, self._each = symbols, each
         self._akshare = AkshareSource(settings)
-        self.left_out = LeftOut()
+        self.left_out: list[str] = []
 
     @property
     def requests(self) -> dict[str, dict[str, int]]:
@@ -97,7 +96,7 @@ class DatasetSource:
         others = frame.filter(~inside)
         if self.dataset.spec.files and (future := others.filter(pl.col("date") > now().date())).height:
             number, first = future.height, future["date"].min()
-            self.left_out.faulty.append(f"Rows left out because their day is yet to come: {number:,}, first {first}.")
+            self.left_out.append(f"Rows left out because their day is yet to come: {number:,}, first {first}.")
         if others.is_empty() or self.dataset.spec.asked_by in ("whole", "symbol"):
             return frame.filter(inside | pl.col("date").is_null())
         shown = others["date"][0]

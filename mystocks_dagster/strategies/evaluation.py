@@ -10,7 +10,7 @@ import polars as pl
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.strategies.choices import Choice
-from mystocks_dagster.strategies.loading import function_of
+from mystocks_dagster.strategies.loading import FAILURES, function_of, reason_of
 from mystocks_dagster.strategies.writing import Rules
 
 #: Columns of `signals_of`, without the raw close that the table also has.
@@ -54,10 +54,8 @@ def signals_of(choice: Choice, rows: pl.DataFrame, since: date = date.min, *, tr
         else:
             bars = choice.bars_needed if trusting else None
             frame = _by_symbol(function(**choice.params), rows, since, bars)
-    except Exception as error:
-        text = str(error).partition("\n")[0] or "no message"
-        reason = text if isinstance(error, InvalidParams) else f"{type(error).__name__}: {text}"
-        raise InvalidParams(f"The strategy {choice.label} ({definition.place}) failed: {reason}") from error
+    except FAILURES as error:
+        raise InvalidParams(f"The strategy {choice.label} ({definition.place}) failed: {reason_of(error)}") from error
     return frame.with_columns(strategy=pl.lit(choice.label)).select(SIGNAL)
 
 
@@ -198,20 +196,29 @@ def _is_number(kind: pl.DataType) -> bool:
 def _of_the_market(frame: Any, since: date) -> pl.DataFrame:
     if not isinstance(frame, pl.DataFrame):
         raise InvalidParams(f"it must return a polars frame, not {type(frame).__name__}")
+    _check_columns(frame)
+    if frame.select("symbol", "date", "side").is_duplicated().any():
+        raise InvalidParams("its frame has two rows of one symbol, day and side")
+    values = {name: name for name in frame.columns if name not in ("symbol", "date", "side", "weight", "entry")}
+    return _signals(frame.filter(pl.col("date") >= since).sort("symbol", "date", "side"), values)
+
+
+def _check_columns(frame: pl.DataFrame) -> None:
+    """Check that a frame of the market has the columns of signals, and in them what may be there."""
     if missing := [name for name in ("symbol", "date", "side") if name not in frame.columns]:
         raise InvalidParams(f"its frame has no column {', '.join(missing)}")
     if (kind := frame.schema["date"]) != pl.Date:
         raise InvalidParams(f"its column date must hold dates (pl.Date), but holds {kind}")
+    if frame["date"].has_nulls():
+        raise InvalidParams("its column date has a row without a date")
+    if not isinstance(kind := frame.schema["symbol"], pl.String | pl.Enum | pl.Categorical | pl.Null):
+        raise InvalidParams(f"its column symbol must hold texts, but holds {kind}")
     for name in _NUMBERS:
         if name in frame.columns and not _is_number(frame.schema[name]):
             raise InvalidParams(f"its column {name} must hold numbers, but holds {frame.schema[name]}")
     for name, allowed in (("side", set(_SIDES)), ("entry", _ENTRIES)):
         if name in frame.columns and (wrong := set(frame[name].unique()) - allowed):
             raise InvalidParams(f"its column {name} may not have {wrong.pop()!r}")
-    if frame.select("symbol", "date", "side").is_duplicated().any():
-        raise InvalidParams("its frame has two rows of one symbol, day and side")
-    values = {name: name for name in frame.columns if name not in ("symbol", "date", "side", "weight", "entry")}
-    return _signals(frame.filter(pl.col("date") >= since).sort("symbol", "date", "side"), values)
 
 
 def _signals(frame: pl.DataFrame, values: Mapping[str, str]) -> pl.DataFrame:
@@ -219,7 +226,27 @@ def _signals(frame: pl.DataFrame, values: Mapping[str, str]) -> pl.DataFrame:
         name: (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind) for name, kind in _OPTIONAL.items()
     }
     rounded = {name: optional[name].round_sig_figs(_DIGITS) for name in _NUMBERS}
-    return frame.select("symbol", "date", "side", **{**optional, **rounded}, detail=_detail(values, frame.schema))
+    signals = frame.select("symbol", "date", "side", **{**optional, **rounded}, detail=_detail(values, frame.schema))
+    _check_numbers(signals)
+    return signals
+
+
+def _check_numbers(signals: pl.DataFrame) -> None:
+    """Check that scores and weights are finite, and that no purchase is for less than nothing or more than all."""
+    for name in _NUMBERS:
+        for symbol, day, value in (
+            signals.filter(~pl.col(name).is_finite()).select("symbol", "date", name).head(1).rows()
+        ):
+            raise InvalidParams(
+                f"its {name} of {symbol} on {day} is {value}; where it is not a finite number, give null: "
+                f"pl.when({name}.is_finite()).then({name})"
+            )
+    beyond = (pl.col("side") == "buy") & ~pl.col("weight").is_between(0, 1)
+    for symbol, day, value in signals.filter(beyond).select("symbol", "date", "weight").head(1).rows():
+        raise InvalidParams(
+            f"its weight of {symbol} on {day} is {value:g}; it is the share of the equity that a purchase is for, "
+            "from 0 to 1, so that 0.05 is 5%"
+        )
 
 
 def _detail(values: Mapping[str, str], schema: pl.Schema) -> pl.Expr:

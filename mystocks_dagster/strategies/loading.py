@@ -7,8 +7,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import polars as pl
+
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.strategies.definition import Definition
+
+#: What may leave a project's code, and what Polars raises when it has a fault of its own.
+FAILURES = (Exception, SystemExit, pl.exceptions.PanicException)
 
 
 def function_of(definition: Definition) -> Callable[..., Any]:
@@ -22,6 +27,14 @@ def function_of(definition: Definition) -> Callable[..., Any]:
     if not callable(function):
         raise InvalidParams(f"{definition.file} has no function {definition.name!r} after it has run.")
     return function
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why the code of a strategy or an indicator failed; the error is one of `FAILURES`."""
+    text = str(error).partition("\n")[0]
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({text}) instead of returning"
+    return text if isinstance(error, InvalidParams) else f"{type(error).__name__}: {text or 'no message'}"
 
 
 def _shipped(path: Path) -> ModuleType:
@@ -38,6 +51,6 @@ def _own(path: Path) -> ModuleType:
         sys.path.append(beside)
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except FAILURES as error:
         raise InvalidParams(f"{path} cannot be run: {type(error).__name__}: {error}") from error
     return module

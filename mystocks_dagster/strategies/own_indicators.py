@@ -133,12 +133,9 @@ def _computed(definition: Definition, params: dict[str, Any], output: str, piece
     rows = np.vstack(pieces)
     columns = {name: pl.Series(rows[:, place], nan_to_null=True) for place, name in enumerate(definition.reads)}
     frame = pl.DataFrame({"symbol": np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces]), **columns})
-    expression = expressions_of(definition, params)[output]
-    try:
-        values = frame.select(expression.cast(pl.Float64).over("symbol"))
-    except pl.exceptions.PolarsError as error:
-        raise _failed(definition, error) from error
-    return values.to_series().fill_null(float("nan")).to_numpy()
+    expressions = {output: expressions_of(definition, params)[output]}
+    values = values_of(definition, expressions, frame)
+    return values[output].fill_null(float("nan")).to_numpy()
 
 
 def expressions_of(definition: Definition, params: Mapping[str, Any]) -> Mapping[str, "pl.Expr"]:
@@ -149,7 +146,7 @@ def expressions_of(definition: Definition, params: Mapping[str, Any]) -> Mapping
     """
     import polars as pl
 
-    from mystocks_dagster.strategies.loading import function_of
+    from mystocks_dagster.strategies.loading import FAILURES, function_of
 
     try:
         expressions = function_of(definition)(**params)
@@ -161,12 +158,38 @@ def expressions_of(definition: Definition, params: Mapping[str, Any]) -> Mapping
                     f"in its mapping, {output!r} must be an expression, such as pl.col('close_hfq').rolling_mean(5), "
                     f"not {type(value).__name__}"
                 )
-    except Exception as error:
+        return {output: expressions[output] for output in definition.outputs}
+    except FAILURES as error:
         raise _failed(definition, error) from error
-    return {output: expressions[output] for output in definition.outputs}
 
 
-def _failed(definition: Definition, error: Exception) -> InvalidParams:
-    text = str(error).partition("\n")[0] or "no message"
-    reason = text if isinstance(error, InvalidParams) else f"{type(error).__name__}: {text}"
-    return InvalidParams(f"The indicator {definition.name} ({definition.place}) failed: {reason}")
+def values_of(definition: Definition, expressions: Mapping[str, "pl.Expr"], rows: "pl.DataFrame") -> "pl.DataFrame":
+    """Return the values of outputs, a column of numbers each.
+
+    Args:
+        definition: The indicator.
+        expressions: The expressions of outputs, from `expressions_of`.
+        rows: `symbol` and the columns that it reads, sorted by symbol and date.
+
+    Raises:
+        InvalidParams: An expression cannot be computed, or does not give a number on each row.
+    """
+    import polars as pl
+
+    from mystocks_dagster.strategies.loading import FAILURES
+
+    try:
+        outputs = (item.over("symbol").alias(output) for output, item in expressions.items())
+        values = rows.with_columns(outputs).select(*expressions)
+        for output, kind in values.schema.items():
+            if not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
+                raise InvalidParams(f"its output {output!r} must be a number on each row, but is {kind}")
+    except FAILURES as error:
+        raise _failed(definition, error) from error
+    return values.cast(pl.Float64)
+
+
+def _failed(definition: Definition, error: BaseException) -> InvalidParams:
+    from mystocks_dagster.strategies.loading import reason_of
+
+    return InvalidParams(f"The indicator {definition.name} ({definition.place}) failed: {reason_of(error)}")

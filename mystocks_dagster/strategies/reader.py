@@ -2,7 +2,8 @@
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,8 @@ MARKET = "market"
 Kind = Literal["strategy", "indicator"]
 #: The arguments of each decorator that hold lists of names.
 _LISTS: Mapping[Kind, tuple[str, ...]] = {"strategy": ("reads",), "indicator": ("reads", "outputs")}
+#: What ends the name of an indicator's column, and what such a column cannot be beside.
+_OUTPUT, _KEYS = re.compile(r"\w{1,40}"), ("symbol", "date")
 _DOC = 'Write a line in """quotes""" below the `def` that says what it does.'
 _FORMS: Mapping[Kind, str] = {
     "strategy": "Write @strategy(reads=[...], lookback=...) with values that are written out; see docs/strategies.md.",
@@ -108,10 +111,23 @@ def _options(decorator: ast.expr, kind: Kind) -> dict[str, Any]:
         options[keyword.arg] = literal(keyword.value, keyword.arg)
     if not all(_is_names(options.get(name)) for name in _LISTS[kind]):
         raise Unreadable(f"@{kind} needs {needed}", decorator)
+    _check_outputs(options.get("outputs", ()), decorator)
     lookback = options.get("lookback")
     if isinstance(lookback, bool) or not isinstance(lookback, str | int | None):
         raise Unreadable("lookback is neither a number nor text", decorator)
     return options
+
+
+def _check_outputs(outputs: Sequence[str], decorator: ast.Call) -> None:
+    """Check that each output has a column of its own, whose name is one word in small letters."""
+    node = next((keyword.value for keyword in decorator.keywords if keyword.arg == "outputs"), decorator)
+    for place, name in enumerate(outputs):
+        if not _OUTPUT.fullmatch(name) or name.lower() in _KEYS:
+            raise Unreadable(
+                f"an output cannot be called {name!r}; it ends the name of a column: letters, digits or _", node
+            )
+        if name.lower() in (earlier.lower() for earlier in outputs[:place]):
+            raise Unreadable(f"two outputs have the column of {name!r}", node)
 
 
 def _is_names(value: Any) -> bool:

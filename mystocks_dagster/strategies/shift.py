@@ -12,7 +12,7 @@ import polars as pl
 from mystocks_dagster.strategies.choices import Choice
 from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.evaluation import signals_of
-from mystocks_dagster.strategies.own_indicators import expressions_of
+from mystocks_dagster.strategies.own_indicators import expressions_of, values_of
 
 #: Days at which the rows are cut: so many with signals, and so many others.
 _CUTS = 8
@@ -101,8 +101,8 @@ def indicator_shift_test(
     expressions = expressions_of(definition, params)
 
     def values(frame: pl.DataFrame, since: date) -> pl.DataFrame:
-        outputs = [item.cast(pl.Float64).over("symbol").alias(name) for name, item in expressions.items()]
-        computed = frame.select("symbol", "date", *outputs).filter(pl.col("date") >= since)
+        outputs = values_of(definition, expressions, frame)
+        computed = frame.select("symbol", "date").hstack(outputs).filter(pl.col("date") >= since)
         return computed.unpivot(index=["symbol", "date"], variable_name="side", value_name="said").drop_nulls()
 
     whole, part = pl.col("said"), pl.col("said_part")

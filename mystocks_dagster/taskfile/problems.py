@@ -142,4 +142,7 @@ def shorten(value: object, limit: int = 60) -> str:
     if isinstance(value, (list, tuple)):
         return "a list"
     text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    if len(text) <= limit:
+        return text
+    quote = text[-1] if isinstance(value, str) else ""
+    return f"{text[: limit - 1 - len(quote)]}…{quote}"

@@ -45,6 +45,7 @@ _EXPECTED = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "float_parsing": "a number",
+    "finite_number": "a number",
     "bool_type": "true or false",
     "bool_parsing": "true or false",
     "string_type": "text",
@@ -119,7 +120,7 @@ def _within(data: Any, path: Path, *, missing: bool) -> Path:
 
 
 def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: bool) -> Fault:
-    kind, context = detail["type"], detail.get("ctx", {})
+    kind, context = _kind(detail), detail.get("ctx", {})
     name = str(path[-1]) if path else ""
     found = "a value from the environment" if hidden else shorten(detail["input"])
     label = f"entry {path[-1] + 1} of {path[-2]}" if path and isinstance(path[-1], int) and len(path) > 1 else name
@@ -148,6 +149,12 @@ def _fault(detail: ErrorDetails, path: Path, model: type[BaseModel], *, hidden: 
         return Fault(path, f"{label}: {context['error']}" if label else str(context["error"]))
     message = f"{label}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, found {found}" if label else detail["msg"]
     return Fault(path, message)
+
+
+def _kind(detail: ErrorDetails) -> str:
+    """Return pydantic's name of an error; what is not a number is beyond no bound."""
+    is_nan = detail["type"] in _BOUNDS and str(detail["input"]).strip(" +-.").lower() == "nan"
+    return "float_type" if is_nan else detail["type"]
 
 
 def unknown_key(name: str, allowed: Iterable[str]) -> str:

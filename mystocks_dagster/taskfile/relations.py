@@ -105,7 +105,7 @@ def _cycles(tasks: Sequence[EntryRefs]) -> Iterator[tuple[Broken, Fault]]:
         count += 1
         cycle = _shortest_cycle(name, graph, component_of[name])
         reported.update(cycle)
-        names = cycle if len(cycle) <= 20 else [*cycle[:10], "...", *cycle[-9:]]
+        names = cycle if len(cycle) <= 20 else [*cycle[:10], "…", *cycle[-9:]]
         index = next(index for index, upstream in entries[name].refers if upstream == cycle[1])
         message = f"the dependencies form a cycle: {' -> '.join(names)}"
         broken = tuple(entries[task_id] for task_id in dict.fromkeys(cycle))

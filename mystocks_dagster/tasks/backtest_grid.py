@@ -188,8 +188,11 @@ def _result(params: GridParams, runs: Sequence[_Run], inputs: Inputs, name: str,
         text = f"{tried}, walk-forward in {len(tests)} windows: {gained:+.2%} on days not seen before."
     else:
         best = next(item for item in runs if item.chosen)
-        text = f"{tried}, best of {len(points):,} by {params.metric}: {points[best.number - 1]} with "
-        text += f"{best.figures['total_return']:+.2%}."
+        values = ", ".join(
+            f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in points[best.number - 1].items()
+        )
+        gained = f"{best.figures['total_return']:+.2%}"
+        text = f"{tried}, best of {len(points):,} by {params.metric}: {values}, with a total return of {gained}."
     return TaskResult(
         status="partial_success" if inputs.doubts else "success",
         message=f"{text} {describe_doubts(inputs.doubts)}".strip(),

@@ -6,11 +6,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.excerpts import suggest, with_remedy
 from mystocks_dagster.market.backtesting.grid import combinations
 from mystocks_dagster.strategies.choices import Choice, choice_of
 from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.registry import strategies
+from mystocks_dagster.taskfile.pydantic_errors import faults
 from mystocks_dagster.tasks.backtest_params import TERMS, BacktestParams
 
 #: More combinations are refused: they fit the past by chance.
@@ -90,11 +91,11 @@ class GridParams(BacktestParams):
         return self
 
     def _check(self, name: str, value: Any, definitions: Sequence[Definition]) -> None:
-        try:
-            if name in (*TERMS, STRATEGY):
-                BacktestParams.model_validate({name: value})
-            else:
-                for definition in definitions:
-                    definition.model.model_validate({name: value})
-        except ValidationError as error:
-            raise ValueError(f"the grid's {name} {value!r}: {error.errors()[0]['msg']}") from None
+        models = [BacktestParams] if name in (*TERMS, STRATEGY) else [definition.model for definition in definitions]
+        for model in models:
+            try:
+                model.model_validate({name: value})
+            except ValidationError as error:
+                found = next(faults(error, model, {name: value}))
+                reason = with_remedy(found.message, found.hint)
+                raise ValueError(f"the grid's {name} {value!r}: {reason}") from None

@@ -46,9 +46,14 @@ def trading_days(lake: Lake, start: date | None, end: date | None) -> list[date]
         raise TableMissing("The table daily_bars is empty; fill the lake: mystocks bootstrap")
     days = [day for day in stored if (start or day) <= day <= (end or day)]
     if not days:
-        window = f"{start or stored[0]} to {end or stored[-1]}"
-        raise InvalidParams(f"No stored trading day from {window}; bars are stored from {stored[0]} to {stored[-1]}.")
+        raise InvalidParams(f"{_none_within(start, end)}; bars are stored from {stored[0]} to {stored[-1]}.")
     return days
+
+
+def _none_within(start: date | None, end: date | None) -> str:
+    if start and end:
+        return f"No stored trading day from {start} to {end}"
+    return f"No stored trading day on or after {start}" if start else f"No stored trading day on or before {end}"
 
 
 def read_signals(lake: Lake, strategies: Collection[str], days: Sequence[date]) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.events import add_events, refresh_events
 from mystocks_dagster.lake.loads import forget_days, record_days
@@ -17,7 +18,6 @@ from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tasks.admission import AdmissionResult, admit
 from mystocks_dagster.tasks.companions import store_companions
-from mystocks_dagster.tasks.findings import abbreviate
 from mystocks_dagster.tasks.known_days import KnownDays
 from mystocks_dagster.tasks.run import TaskRun
 

@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 
 from mystocks_dagster.errors import MyStocksError, SourceError, SourceUnavailable
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.events import refresh_events
 from mystocks_dagster.lake.loads import all_load_entries, record_days
@@ -19,7 +20,6 @@ from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.sources.registry import declarations
 from mystocks_dagster.tasks.admission import AdmissionResult, admit
 from mystocks_dagster.tasks.bars import LoadedBars, load_bars, partial_days
-from mystocks_dagster.tasks.findings import abbreviate
 from mystocks_dagster.tasks.known_days import KnownDays
 from mystocks_dagster.tasks.requested_days import latest_closed
 from mystocks_dagster.tasks.run import TaskRun
@@ -57,7 +57,7 @@ def load_from_members(
             _load_days(source, member, lake, wanted, names, run, loaded)
             _fill(source, member, lake, gaps, loaded, run)
         except SourceError as error:
-            run.logger.warning("%s failed: %s", member.name, error)
+            run.logger.warning("%s could not be loaded: %s", member.name, error)
             source.deliveries.failed(_TABLE, member.name, str(error))
             member.findings(_TABLE)
             errors.append(error)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
 
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.lake.doubts import describe_doubts, find_doubts
 from mystocks_dagster.lake.loads import complete_days
 from mystocks_dagster.lake.store import Lake
@@ -12,7 +13,7 @@ from mystocks_dagster.sources.chain import ChainedSource
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import ResultStatus, State
 from mystocks_dagster.tasks.bars import LoadedBars
-from mystocks_dagster.tasks.findings import abbreviate, describe_findings
+from mystocks_dagster.tasks.findings import describe_findings
 from mystocks_dagster.tasks.requested_days import RequestedDays
 from mystocks_dagster.tasks.run import TaskResult
 

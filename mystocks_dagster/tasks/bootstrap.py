@@ -21,7 +21,7 @@ from mystocks_dagster.tasks.bulk_load import load_history
 from mystocks_dagster.tasks.corporate_actions import describe_differences, sync_actions
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.merge_results import merge_results
-from mystocks_dagster.tasks.param_types import SourceName, TaskParams
+from mystocks_dagster.tasks.param_types import FilePath, SourceName, TaskParams
 from mystocks_dagster.tasks.requested_days import latest_closed
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.stages import Stages
@@ -41,7 +41,7 @@ class BootstrapParams(TaskParams):
     data_source: Annotated[SourceName, BeforeValidator(lambda value: value or None)] = Field(
         default=None, description="Data source; empty means the quickest one with the market's past that answers."
     )
-    folder: str = Field(
+    folder: FilePath = Field(
         default="",
         description="A folder or zip to load from instead: a 通达信 archive, its client's vipdoc, or your own archive "
         "of Parquet and CSV files.",

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import polars as pl
 
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.loads import complete_days, entries_of
 from mystocks_dagster.lake.store import Lake
@@ -20,7 +21,7 @@ from mystocks_dagster.tasks.admission import admit
 from mystocks_dagster.tasks.background_write import BackgroundWrite
 from mystocks_dagster.tasks.bars import store_days
 from mystocks_dagster.tasks.bars_result import bars_result
-from mystocks_dagster.tasks.findings import abbreviate, describe_findings
+from mystocks_dagster.tasks.findings import describe_findings
 from mystocks_dagster.tasks.known_days import KnownDays
 from mystocks_dagster.tasks.run import TaskResult
 from mystocks_dagster.tasks.small_tables import LoadedTable, SmallTables

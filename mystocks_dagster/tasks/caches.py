@@ -45,13 +45,13 @@ def cache_folder(text: str, settings: Settings) -> Path:
     own = real_path(settings.dagster_home) / CACHE
     try:
         named = Path(os.path.normpath(root / text))
+        listed = [real_path(folder) for folder in settings.caches]
+        _check_place(text, named, root, [own, *listed])  # first: nothing is told of what is elsewhere
         resolved = named.resolve()
     except (ValueError, OSError, RuntimeError):  # a null character, a cycle of links
         raise InvalidParams(f"cleanup_paths: {text!r} is not a path.") from None
     if resolved != named:
         raise InvalidParams(f"cleanup_paths: {text!r} is reached through a symbolic link; name the folder itself.")
-    listed = [real_path(folder) for folder in settings.caches]
-    _check_place(text, named, root, [own, *listed])
     within_own = any(is_same_path(path, own) for path in (named, *named.parents))
     _check_protected(text, named, _protected_paths(settings, root), within_own=within_own)
     if not within_own:

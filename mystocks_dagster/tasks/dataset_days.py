@@ -8,6 +8,7 @@ import polars as pl
 
 from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import NotOffered, SourceError
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.loads import complete_days, forget_days, record_days
 from mystocks_dagster.lake.store import Lake
@@ -17,7 +18,7 @@ from mystocks_dagster.market.publication import Publication
 from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import State
-from mystocks_dagster.tasks.findings import abbreviate, describe_findings
+from mystocks_dagster.tasks.findings import describe_findings
 from mystocks_dagster.tasks.parts import requests_of
 from mystocks_dagster.tasks.requested_days import latest_closed
 from mystocks_dagster.tasks.run import TaskResult, TaskRun

@@ -18,7 +18,6 @@ from mystocks_dagster.market import clock
 from mystocks_dagster.source_choice import AUTO
 from mystocks_dagster.sources.akshare import SOURCE as AKSHARE
 from mystocks_dagster.sources.checked import CheckedSource, RejectedRows, take_findings
-from mystocks_dagster.sources.dataset_frames import LeftOut
 from mystocks_dagster.sources.dataset_source import DatasetSource
 from mystocks_dagster.sources.protocol import MarketSource
 from mystocks_dagster.tags import State
@@ -111,14 +110,14 @@ def sync_dataset(params: DatasetSync, run: TaskRun) -> TaskResult:
             result = _sync_rows(dataset, source, lake, params)
     except NotOffered as error:
         return TaskResult(status="skipped", message=str(error))
-    return with_agreement(_with_left_out(result, dataset, getattr(source, "left_out", LeftOut())), dataset, lake)
+    return with_agreement(_with_left_out(result, dataset, getattr(source, "left_out", ())), dataset, lake)
 
 
-def _with_left_out(result: TaskResult, dataset: Dataset, left_out: LeftOut) -> TaskResult:
-    """Return the result with what was left out of files; with faulty rows the load is not complete."""
-    message = " ".join([result.message, *dict.fromkeys((*left_out.faulty, *left_out.empty))])
-    if not left_out.faulty:
-        return replace(result, message=message)
+def _with_left_out(result: TaskResult, dataset: Dataset, left_out: Sequence[str]) -> TaskResult:
+    """Return the result with what was left out of files: then the load is not complete."""
+    if not left_out:
+        return result
+    message = " ".join([result.message, *dict.fromkeys(left_out)])
     failed = result.failed_items or (dataset.table.name,)
     return replace(result, message=message, status=State.PARTIAL_SUCCESS, failed_items=failed)
 

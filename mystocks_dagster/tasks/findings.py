@@ -6,18 +6,13 @@ from dataclasses import replace
 from datetime import date
 
 from mystocks_dagster.errors import SourceChanged
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.value_rules import Fault
 from mystocks_dagster.sources.checked import RejectedRows
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.run import TaskResult
-
-
-def abbreviate(items: Sequence[object], most: int = 3) -> str:
-    """Return the first `most` items as text, and the number of the others."""
-    text = ", ".join(f"{item}" for item in items[:most])
-    return text if len(items) <= most else f"{text} and {len(items) - most} more"
 
 
 def describe_findings(faults: Sequence[Fault], refused: Mapping[date, str]) -> list[str]:

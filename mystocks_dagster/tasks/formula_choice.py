@@ -1,20 +1,31 @@
 """A formula as a parameter of a task: its text or its file, and values of its own parameters."""
 
+import re
 from abc import abstractmethod
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.catalogue.calculation import Calculation, of_formula
 from mystocks_dagster.market.catalogue.registry import NAMES
 from mystocks_dagster.market.formulas.problems import FormulaError
+from mystocks_dagster.taskfile.problems import shorten
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.formula_files import read_formula
 from mystocks_dagster.tasks.located_faults import located
 
 #: A name begins the names of columns: a letter (also Chinese), then letters, digits and `_`.
-_NAME = r"^[^\W\d]\w{0,39}$"
+_NAME = re.compile(r"[^\W\d]\w{0,39}")
+
+
+def _one_word(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise fault(
+            f"name cannot be {shorten(name)}",
+            "Write one word: a letter, also a Chinese one, then letters, digits or _, 40 at most.",
+        )
+    return name
 
 
 class NamedFormula(BaseModel):
@@ -28,7 +39,7 @@ class NamedFormula(BaseModel):
     __pydantic_extra__: dict[str, float]  # ty: ignore[incompatible-mutable-override]
 
     # In editors, whose patterns know no Chinese letters, the name is only shown to be one word.
-    name: Annotated[str, Field(pattern=_NAME, json_schema_extra={"pattern": r"^[^\s\d]\S{0,39}$"})]
+    name: Annotated[str, AfterValidator(_one_word), Field(json_schema_extra={"pattern": r"^[^\s\d]\S{0,39}$"})]
     formula: str | None = Field(default=None, description="The formula: A:=EMA(C,12); B:EMA(A,5);")
     file: str | None = Field(default=None, description="A file in formulas/ beside tasks.yaml: formulas/mine.txt.")
 

@@ -24,7 +24,10 @@ def read_formula(named: str) -> str:
     try:
         content = read_plain(path) if path.stat().st_size <= _LARGEST else None
     except OSError as error:
-        raise InvalidParams(f"{named} cannot be read: {error.strerror}. {_there(path)}") from None
+        remedy = (
+            _there(path) if isinstance(error, FileNotFoundError) else "Check that it is a file, and its permissions."
+        )
+        raise InvalidParams(f"{named} cannot be read: {error.strerror}. {remedy}") from None
     if content is None:
         raise InvalidParams(f"{named} has more than {_LARGEST:,} bytes; a formula is shorter.")
     for encoding in ("utf-8-sig", "gb18030"):
@@ -40,11 +43,16 @@ def _inside(named: str) -> Path:
     folder = formula_folder()
     parts = PurePosixPath(named.replace("\\", "/")).parts
     path = real_path(folder.parent / Path(*parts)) if parts else folder
-    if path.suffix.lower() != ".txt" or not path.is_relative_to(real_path(folder)):
+    if not _is_inside(path):
         raise InvalidParams(f"{named!r} is not a .txt file in {FORMULAS}/ beside tasks.yaml; move it there.")
     return path
 
 
+def _is_inside(path: Path) -> bool:
+    return path.suffix.lower() == ".txt" and path.is_relative_to(real_path(formula_folder()))
+
+
 def _there(path: Path) -> str:
-    files = [f"{FORMULAS}/{file.name}" for file in sorted(formula_folder().glob("*.txt"))]
+    found = [file for file in sorted(formula_folder().glob("*.txt")) if file.is_file() and _is_inside(real_path(file))]
+    files = [f"{FORMULAS}/{file.name}" for file in found]
     return suggest(f"{FORMULAS}/{path.name}", files, allowed="There are") or f"{FORMULAS}/ has no .txt files."

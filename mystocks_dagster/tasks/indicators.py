@@ -133,7 +133,10 @@ def _without_values(lake: Lake, works: Sequence[Work], extent: Extent) -> str:
     if not empty:
         return ""
     names = ", ".join(empty[:5]) + ("…" if len(empty) > 5 else "")
-    return f"No symbol has a value of {names}: a window is longer than the stored history, or an input is not stored."
+    return (
+        f"No symbol has a value of {names} on the newest day: a window is longer than the stored history, an input is "
+        "not stored, or the formula gives none on that day, as with DRAWNULL."
+    )
 
 
 def _calculate_all(

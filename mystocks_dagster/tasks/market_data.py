@@ -8,6 +8,7 @@ from typing import cast
 from pydantic import Field
 
 from mystocks_dagster.errors import NotOffered, SourceUnavailable
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.lake import quarantine
 from mystocks_dagster.lake.loads import complete_days, forget_days, forget_missing, record_days, was_loaded
 from mystocks_dagster.lake.store import Lake
@@ -18,7 +19,7 @@ from mystocks_dagster.sources.checked import RejectedRows, take_findings
 from mystocks_dagster.sources.protocol import FlowKind, MarketSource, QuoteTable
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks.admission import check_quotes
-from mystocks_dagster.tasks.findings import abbreviate, describe_findings, no_valid_rows, stored_result
+from mystocks_dagster.tasks.findings import describe_findings, no_valid_rows, stored_result
 from mystocks_dagster.tasks.longhubang import board_result, store_board
 from mystocks_dagster.tasks.merge_results import merge_results
 from mystocks_dagster.tasks.param_types import Day, SourceName, TaskParams, WindowParams

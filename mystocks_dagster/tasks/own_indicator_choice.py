@@ -1,9 +1,10 @@
 """An entry of `indicators:` that names an indicator in Python, from `indicators/` beside tasks.yaml."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -12,6 +13,7 @@ from mystocks_dagster.market.catalogue.calculation import Calculation
 from mystocks_dagster.market.catalogue.registry import NAMES
 from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.own_indicators import as_formula, column_of, own_indicators
+from mystocks_dagster.taskfile.problems import shorten
 from mystocks_dagster.taskfile.schedule import fault
 from mystocks_dagster.tasks.located_faults import located
 
@@ -19,13 +21,23 @@ from mystocks_dagster.tasks.located_faults import located
 _SMALL = r"^[a-z][a-z0-9_]{0,39}$"
 
 
+def _small(name: str, info: ValidationInfo) -> str:
+    if not re.fullmatch(_SMALL, name):
+        hint = "Write a small letter, then small letters, digits or _, 40 at most."
+        raise fault(f"{info.field_name} cannot be {shorten(name)}", hint)
+    return name
+
+
 class OwnChoice(BaseModel):
     """An indicator in Python: its name, or its name with parameters. Its columns are `<label>_<output>`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    name: Annotated[str, Field(pattern=_SMALL)]
-    label: Annotated[str | None, Field(pattern=_SMALL, description="Begins the columns; empty means the name.")] = None
+    name: Annotated[str, AfterValidator(_small), Field(json_schema_extra={"pattern": _SMALL})]
+    label: Annotated[
+        Annotated[str, AfterValidator(_small), Field(json_schema_extra={"pattern": _SMALL})] | None,
+        Field(description="Begins the columns; empty means the name."),
+    ] = None
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

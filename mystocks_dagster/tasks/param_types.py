@@ -1,7 +1,8 @@
 """Parameter types that several tasks share."""
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -63,6 +64,31 @@ def _normalised(symbols: list[str] | None) -> list[str] | None:
 
 #: Symbols in any common notation; an empty list means None.
 Symbols = Annotated[list[str] | None, AfterValidator(_normalised)]
+
+
+class NamesFiles:
+    """Marks a parameter whose value names files or folders of the machine."""
+
+
+#: A file or folder, relative to the project's root. Only trusted callers may give it: REST, the pages and assistants
+#: may neither start a task with another value nor write one.
+FilePath = Annotated[str, NamesFiles()]
+
+
+def params_naming_files(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the parameters of a model that name files: a `FilePath` or a `pathlib.Path` is anywhere in their type."""
+    fields = model.model_fields.items()
+    return tuple(name for name, info in fields if any(map(_is_file, (*info.metadata, info.annotation))))
+
+
+def _is_file(kind: Any) -> bool:
+    if isinstance(kind, NamesFiles):
+        return True
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return bool(params_naming_files(kind))
+    if isinstance(kind, type) and issubclass(kind, PurePath):
+        return True
+    return any(map(_is_file, (*get_args(kind), *getattr(kind, "__metadata__", ()))))
 
 
 class TaskParams(BaseModel):

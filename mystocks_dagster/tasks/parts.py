@@ -38,7 +38,7 @@ def run_parts(
         except NotOffered as error:
             parts.append(TaskResult(status="skipped", message=str(error)))
         except SourceError as error:
-            run.logger.warning("%s failed: %s", name, error)
+            run.logger.warning("%s could not be loaded: %s", name, error)
             failed[name] = error
     if failed and all(part.status == State.SKIPPED for part in parts):
         raise next((error for error in failed.values() if error.retryable), next(iter(failed.values())))

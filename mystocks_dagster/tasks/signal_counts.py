@@ -24,6 +24,30 @@ def counted(signals: pl.DataFrame) -> Counter[str]:
     return Counter(dict(signals.group_by("strategy").len().iter_rows()))
 
 
+class Lost:
+    """The signals that are not stored, because the lake has no bar of their symbol and day."""
+
+    def __init__(self) -> None:
+        self._counts = Counter[str]()
+        self._examples: dict[str, tuple[str, date]] = {}
+
+    def add(self, signals: pl.DataFrame) -> None:
+        """Note signals that have no bar."""
+        for (strategy,), own in signals.group_by("strategy", maintain_order=True):
+            symbol, day = own.select("symbol", "date").row(0)
+            self._counts[str(strategy)] += own.height
+            self._examples.setdefault(str(strategy), (symbol or "null", day))
+
+    def __str__(self) -> str:
+        """Return a sentence for each strategy that lost signals; empty if none did."""
+        return " ".join(
+            f"{strategy}: {number:,} signals are not stored, as there is no bar of their symbol and day, such as "
+            f"{symbol} on {day}."
+            for strategy, number in self._counts.items()
+            for symbol, day in [self._examples[strategy]]
+        )
+
+
 def stored(lake: Lake, strategies: Collection[str]) -> Counter[str]:
     """Return the number of stored signals of some strategies."""
     noted = _noted(lake, strategies)

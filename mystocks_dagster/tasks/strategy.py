@@ -44,7 +44,7 @@ from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, ta
 from mystocks_dagster.tasks.short_history import describe_short_history
 from mystocks_dagster.tasks.stages import StageTimes
 from mystocks_dagster.tasks.strategy_rows import Needs
-from mystocks_dagster.tasks.strategy_stretches import ahead, read_stretches
+from mystocks_dagster.tasks.strategy_stretches import Stretch, ahead, read_stretches
 
 _COMPUTING = (columns, conditions, evaluation, formulas, ranking)
 _READING = (strategy_rows, strategy_statements, strategy_stretches, limit_columns, statement_factors)
@@ -104,20 +104,26 @@ def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     changes = cache(partial(first_change, lake))
     pieces = [_piece(lake, choice, f"{engine}", changes, force=params.force) for choice in params.choices]
     stale = [piece for piece in pieces if piece.since]
-    times, labels = StageTimes(), [choice.label for choice in params.choices]
+    times, lost, labels = StageTimes(), signal_counts.Lost(), [choice.label for choice in params.choices]
     with ThreadPoolExecutor(1) as pool:
         doubts = pool.submit(find_doubts, lake)
         if stale:
-            rows, counts = _store(lake, stale, labels, times, force=params.force)
+            rows, counts = _store(lake, stale, labels, times, lost, force=params.force)
         else:
             rows, counts = 0, signal_counts.stored(lake, labels)
         doubtful = doubts.result()
     computed = [piece.choice for piece in stale]
-    return replace(_result(lake, params, run, rows, computed, counts, doubtful), stages=times.seconds)
+    return replace(_result(lake, params, run, rows, computed, counts, doubtful, f"{lost}"), stages=times.seconds)
 
 
 def _store(
-    lake: Lake, stale: Sequence["_Piece"], labels: Sequence[str], times: StageTimes, *, force: bool
+    lake: Lake,
+    stale: Sequence["_Piece"],
+    labels: Sequence[str],
+    times: StageTimes,
+    lost: signal_counts.Lost,
+    *,
+    force: bool,
 ) -> tuple[int, Counter[str]]:
     """Compute and store what is stale.
 
@@ -128,7 +134,7 @@ def _store(
     """
     since = min(piece.since for piece in stale if piece.since)
     seen = {name: number for piece in stale for name, number in piece.watermarks.items()}
-    computed = ahead(_computed(lake, stale, times))
+    computed = ahead(_computed(lake, stale, times, lost))
     exists = lake.exists("signals")
     if not exists or (since == BEGINNING and (force or not lake.schema_of("signals").by_month)):
         first = next(computed, SIGNALS.empty())  # an error comes before the table is created
@@ -185,8 +191,10 @@ def _kept(lake: Lake, stale: Sequence[_Piece], since: date) -> pl.DataFrame:
         return stored.collect()
 
 
-def _computed(lake: Lake, stale: Sequence[_Piece], times: StageTimes) -> Iterator[pl.DataFrame]:
-    """Yield the signals of each strategy from its first stale day on."""
+def _computed(
+    lake: Lake, stale: Sequence[_Piece], times: StageTimes, lost: signal_counts.Lost
+) -> Iterator[pl.DataFrame]:
+    """Yield the signals of each strategy from its first stale day on, and note those that have no bar."""
     for pieces in _read_together(stale):
         stretches = read_stretches(lake, [piece.choice for piece in pieces], _common(pieces))
         while True:
@@ -200,7 +208,7 @@ def _computed(lake: Lake, stale: Sequence[_Piece], times: StageTimes) -> Iterato
                     since = max(piece.since or BEGINNING, stretch.since)
                     frames.append(signals_of(piece.choice, stretch.rows, since, trusting=True))
             with times.of("raw closes"):
-                signals = _with_raw_close(pl.concat(frames), stretch.bars)
+                signals = _with_raw_close(pl.concat(frames, how="vertical_relaxed"), stretch, lost)
             with times.of("sort"):
                 yield _sorted(signals)
 
@@ -231,9 +239,12 @@ def _common(pieces: Sequence[_Piece]) -> Needs:
     return Needs(names, min(piece.needs.since for piece in pieces), longest)
 
 
-def _with_raw_close(signals: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    """Add the raw close; signals of a bar that was removed since the indicators were calculated are dropped."""
-    known = with_columns_of(signals, bars).drop_nulls("close")
+def _with_raw_close(signals: pl.DataFrame, stretch: Stretch, lost: signal_counts.Lost) -> pl.DataFrame:
+    """Add the raw close; signals without a bar are left out, and noted unless a later stretch has their day."""
+    closed = with_columns_of(signals, stretch.bars)
+    known = closed.drop_nulls("close")
+    if known.height < closed.height:
+        lost.add(closed.filter(pl.col("close").is_null(), pl.col("date") <= (stretch.until or date.max)))
     return known.with_columns(pl.col("symbol").cast(pl.String)).select(*SIGNALS.dtypes)
 
 
@@ -258,6 +269,7 @@ def _result(
     computed: Sequence[Choice],
     stored: Counter[str],
     doubtful: Sequence[Doubt],
+    lost: str,
 ) -> TaskResult:
     counts = {choice.label: stored[choice.label] for choice in params.choices}
     run.logger.info("Signals stored: %s", ", ".join(f"{name} {count:,}" for name, count in counts.items()))
@@ -265,10 +277,10 @@ def _result(
     short = describe_short_history(lake, [choice for choice in computed if not counts[choice.label]])
     idle = not rows and not params.force
     message = f"No signal has changed; {total}." if idle else f"{total}; {rows:,} rows were written."
-    status = State.SKIPPED if idle and not short else State.SUCCESS
+    status = State.SKIPPED if idle and not short and not lost else State.SUCCESS
     return TaskResult(
         status=State.PARTIAL_SUCCESS if doubtful else status,
-        message=" ".join(filter(None, [message, short, describe_doubts(doubtful)])),
+        message=" ".join(filter(None, [message, short, lost, describe_doubts(doubtful)])),
         rows={} if idle else {"signals": rows},
         failed_items=tuple(doubt.symbol for doubt in doubtful),
         metadata={"signals": counts, "new_day_reads": _reads_of_a_new_day(params.choices)},

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from mystocks_dagster.errors import InvalidParams, TableMissing
+from mystocks_dagster.excerpts import with_remedy
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.strategies.choices import Entries, choice_of
 from mystocks_dagster.strategies.columns import INDICATORS
@@ -13,6 +14,7 @@ from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.own_indicators import column_of, find_indicator, own_indicators
 from mystocks_dagster.strategies.shift import ShiftTest, indicator_shift_test, shift_test
 from mystocks_dagster.tags import State
+from mystocks_dagster.taskfile.pydantic_errors import faults
 from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.strategy_rows import read_all
@@ -73,7 +75,8 @@ def _values(definition: Definition, entry: Mapping[str, Any]) -> dict[str, Any]:
     try:
         model = definition.model.model_validate(given)
     except ValidationError as error:
-        raise InvalidParams(f"{definition.name}: {error.errors(include_url=False)[0]['msg']}.") from None
+        found = next(faults(error, definition.model, given))
+        raise InvalidParams(f"{definition.name}: {with_remedy(found.message, found.hint)}") from None
     return {name: getattr(model, name) for name in definition.fields}
 
 

@@ -36,11 +36,13 @@ class Stretch:
         rows: The rows, sorted by symbol (an `Enum`) and date.
         since: The first day whose signals are wanted.
         bars: Symbol, date and raw close of the stored bars of these days.
+        until: The last of these days; None if no stretch follows.
     """
 
     rows: pl.DataFrame
     since: date
     bars: pl.DataFrame
+    until: date | None
 
 
 def read_stretches(lake: Lake, choices: Sequence[Choice], needs: Needs) -> Generator[Stretch]:
@@ -73,7 +75,7 @@ def _stretches(lake: Lake, needs: Needs) -> Iterator[Stretch]:
         if needs.bars is not None and place < len(spans) - 1:
             tail = with_text_symbols(_last_bars(rows, needs.bars)).rechunk()
         since = needs.since if first or start is None else start
-        yield Stretch(completed(lake, rows, needs.columns), since, bars.select("symbol", "date", "close"))
+        yield Stretch(completed(lake, rows, needs.columns), since, bars.select("symbol", "date", "close"), end)
 
 
 def _spans(lake: Lake, needs: Needs) -> Iterator[tuple[date | None, date | None]]:

@@ -9,8 +9,9 @@ from mystocks_dagster.texts.entries import MARKS, PLACE, Form, catalogue, unbrac
 
 #: Where a text of several sentences may be divided.
 _JOINT = re.compile(r"(?<=[.,;:!?…]) +|(?<=\S) +(?=[A-Z][a-z]+ [a-z])")
-#: Texts with more joints are divided into sentences only, and of these only the first.
+#: Texts with more joints are not divided at commas, then into sentences only, and of these only the first.
 _MOST_PARTS = 16
+_NO_COMMA = re.compile(r"(?<=[.;:!?…]) +")
 _NEXT_SENTENCE = re.compile(r"[.!?] [A-Z]")
 _SENTENCE = re.compile(r"(?<=[.!?]) +")
 #: What a character of an entry counts against a joint within a value.
@@ -20,12 +21,18 @@ _WORD = re.compile(r"\w+")
 _BRACKET = re.compile("[()]")
 #: A name of a source, host, table, task or day, perhaps with a remark, of which something is said.
 _SUBJECT = re.compile(r"([\w.:/-]*\w|`[^`]*`)(?: (\([^()]*\)))? (?=\S+ \S)")
+#: The beginning of a path or of the address of a file, in whose names there may be blanks.
+_PATH = re.compile(r"(?:~|\.{1,2}|\w+:/)?/")
+#: Where a path may end and what is said of it begins.
+_PATH_END = re.compile(r" (?=[a-z]+ \S)")
 #: A text with so few characters beside its values does not have values that are sentences.
 _SMALL = 6
 #: A line of a user's file below a message, or the marks under it.
 _EXCERPT = re.compile(r"[0-9]* ?\| ")
 #: Names with commas between them, each perhaps with its number; a part of JSON or of a path does not begin or end one.
 _LIST = re.compile(r"(?:[^\s,;()\[\]{}\"']+(?: [0-9][0-9,.]*)?(?:, (?!\Z)|\Z)){2,}")
+#: From the first to the last of numbers or days.
+_SPAN = re.compile(r"(\d[\d.,:-]*) to (\d[\d.,:-]*)")
 #: Names with `or` or `and` between them: 'load' or 'lead', zh or en, 'a', 'b' or 'c'.
 _NAMED = r"(?:'[^']*'|\"[^\"]*\"|[^\s,;:()'\"]+)"
 _JOINTS = {" or ": " 或 ", " and ": " 和 ", ", ": "、"}
@@ -35,6 +42,8 @@ _JOINED = re.compile(" or | and |(?<=['\"\\w]), ")
 _QUOTE = re.compile(r"(?<![A-Za-z])'[^']*'(?![A-Za-z])|\"[^\"]*\"")
 #: A whole text in a colour.
 _COLOURED = re.compile(r"(\[[a-z]+\](?:→ )?)([^\[\]]+ [^\[\]]+)(\[/\])")
+#: The colour of a value: a state, which is a word of the program.
+_COLOUR = re.compile(r"\[[a-z]+\]")
 #: Before a value that another program may have said: it stays where the value is not in Chinese, as a quotation.
 _QUOTED = "原文："
 _CHINESE_START = re.compile(r"[\u4e00-\u9fff]")
@@ -94,6 +103,8 @@ def _reading(text: str) -> _Reading:
     """Return the best reading of a text: as one entry, or as several with joints between them."""
     joints = list(_JOINT.finditer(text))
     if len(joints) >= _MOST_PARTS:
+        joints = list(_NO_COMMA.finditer(text))
+    if len(joints) >= _MOST_PARTS:
         joints = list(_SENTENCE.finditer(text))[: _MOST_PARTS - 1]
     starts, ends = [0, *(joint.end() for joint in joints)], [*(joint.start() for joint in joints), len(text)]
     best = [_Reading(0, "")]  # of the last 0, 1, 2 … parts
@@ -150,14 +161,24 @@ def _entry(text: str) -> _Reading | None:
 def _with_subject(text: str) -> _Reading | None:
     """Return the reading of a name and what is said of it, such as `tdx has no stock list`; None for other texts."""
     subject = _SUBJECT.match(text)
-    if not subject:
-        return None
-    rest = text[subject.end() :]
+    subjects = [(subject[1], subject[2] or "", text[subject.end() :])] if subject else []
+    if _PATH.match(text):
+        subjects += ((text[: end.start()], "", text[end.end() :]) for end in _PATH_END.finditer(text))
+    ways = (_said_of(*subject) for subject in subjects)
+    return max((way for way in ways if way), key=lambda way: way.score, default=None)
+
+
+def _said_of(name: str, remark: str, rest: str) -> _Reading | None:
     said = _entry(rest) or _with_brackets(rest)
-    if not said or said.score < _WEIGHT * len(rest) / 3:
-        return None  # most of it is not a text of the program
-    remark = f"（{_value(subject[2][1:-1], word=False).chinese}）" if subject[2] else " "
-    return _Reading(said.score - 1, f"{subject[1]}{remark}{said.chinese}")
+    if not said or not _is_ours(said, rest):
+        return None
+    between = f"（{_value(remark[1:-1], word=False).chinese}）" if remark else " "
+    return _Reading(said.score - 1, f"{name}{between}{said.chinese}")
+
+
+def _is_ours(reading: _Reading, text: str) -> bool:
+    """Return whether most of a text is what the program says."""
+    return reading.score >= _WEIGHT * len(text) / 3
 
 
 def _with_brackets(text: str) -> _Reading | None:
@@ -183,12 +204,13 @@ def _opening(text: str) -> int:
 
 def _filled(form: Form, values: Sequence[str]) -> _Reading | None:
     """Return the reading of a text of this form; None if its values say more than the form and cannot be read."""
-    if any(_NEXT_SENTENCE.search(value) for value in values[:-1]):
-        return None  # it reaches over the end of a sentence
-    coloured = form.pieces[0].startswith("[")
+    coloured = _COLOUR.fullmatch(form.pieces[0]) is not None
     readings = [
         _value(value, word=coloured or place in form.words) for place, value in zip(form.places, values, strict=True)
     ]
+    within = zip(values[:-1], readings, strict=False)
+    if any(_NEXT_SENTENCE.search(value) and not _is_ours(reading, value) for value, reading in within):
+        return None  # it reaches over the end of a sentence
     unread = (
         value
         for value, reading in zip(values, readings, strict=True)
@@ -262,6 +284,8 @@ def _value(text: str, *, word: bool) -> _Reading:
         return _Reading(0, text)
     if _LIST.fullmatch(bare):
         return _Reading(0, text.replace(", ", "、"))
+    if _SPAN.fullmatch(bare):
+        return _Reading(0, text.replace(" to ", " 至 "))
     if _CHOICE.fullmatch(bare) and bare not in catalogue().fixed:
         return _Reading(0, _JOINED.sub(lambda joint: _JOINTS[joint[0]], text))
     return (_reading_of_lines(bare) if _LINE_END in bare else _reading(bare))._replace(chinese=_translated(text))

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.errors import SettingsError
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.market.calendar import TradingCalendar, published
 from mystocks_dagster.settings import Settings, calendar_key
 from mystocks_dagster.trading_calendar import record
 from mystocks_dagster.trading_calendar.day_file import read_days
 from mystocks_dagster.trading_calendar.record import Record
-from mystocks_dagster.trading_calendar.statement import Statement, listed
+from mystocks_dagster.trading_calendar.statement import Statement
 
 #: Seconds after which the files are checked for changes.
 _FRESH_SECONDS = 1.0
@@ -97,7 +98,7 @@ def _with_file(calendar: TradingCalendar, path: Path, errors: list[str]) -> tupl
         return calendar, []
     if contradictions := statement.contradictions(calendar):
         where = statement.places.get(contradictions[0], str(path))
-        days = listed(contradictions)
+        days = abbreviate(contradictions, 5)
         errors.append(f"{where}: contradicts the published calendar about {days}; the file is not used.")
         return calendar, []
     if fault := next(statement.faults(calendar), None):
@@ -111,11 +112,11 @@ def _with_statement(
     calendar: TradingCalendar, statement: Statement, stored: Record, notes: list[str]
 ) -> tuple[TradingCalendar, list[Part]]:
     if contradictions := statement.contradictions(published()):
-        days = listed(contradictions)
+        days = abbreviate(contradictions, 5)
         notes.append(f"{stored.source} contradicts the published calendar about {days}; it is not used.")
         return calendar, []
     if contradictions := statement.contradictions(calendar):
-        days = listed(contradictions)
+        days = abbreviate(contradictions, 5)
         notes.append(f"{stored.source} contradicts the trading calendar's file about {days}; the file is used.")
     if fault := next(statement.faults(calendar), None):
         notes.append(f"{stored.source}: {fault}; it is not used.")

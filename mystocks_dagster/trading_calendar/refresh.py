@@ -5,13 +5,14 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from mystocks_dagster.errors import MyStocksError, NotOffered, SourceError
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.market.calendar import published
 from mystocks_dagster.market.clock import SHANGHAI, now
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.trading_calendar import in_force, record, shared
 from mystocks_dagster.trading_calendar.record import Record
-from mystocks_dagster.trading_calendar.statement import Statement, listed
+from mystocks_dagster.trading_calendar.statement import Statement
 
 #: A source is asked daily when the calendar has at most so many days left, else weekly.
 NEAR_DAYS = 60
@@ -131,7 +132,7 @@ def _validated(name: str, days: list[date]) -> _Answer:
         return _Answer(error=f"{name} states no trading day")
     statement = Statement.of(days).joined_to(known)
     if contradictions := statement.contradictions(known):
-        error = f"it contradicts the published calendar about {listed(contradictions)}, so it is not used"
+        error = f"it contradicts the published calendar about {abbreviate(contradictions, 5)}, so it is not used"
         return _Answer(error=error, refused_until=statement.last)
     if fault := next(statement.faults(known), None):
         return _Answer(error=f"{fault}, so it is not used", refused_until=statement.last)

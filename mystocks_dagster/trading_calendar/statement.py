@@ -17,8 +17,6 @@ _FEWEST, _MOST = 235, 250
 _MOST_CLOSED = 26
 #: Earliest last trading day of a year.
 _YEAR_ENDS = (12, 28)
-#: How many days a message lists.
-_LISTED = 5
 
 
 @dataclass(frozen=True)
@@ -109,12 +107,6 @@ class Statement:
     def _at(self, day: date, message: str) -> str:
         place = self.places.get(day)
         return f"{place}: {message}" if place else message
-
-
-def listed(days: list[date]) -> str:
-    """Return the first few days and the number of the others, for a message."""
-    text = ", ".join(map(str, days[:_LISTED]))
-    return text if len(days) <= _LISTED else f"{text} and {len(days) - _LISTED} more"
 
 
 def _last_session(known: TradingCalendar) -> date:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from dagster import __version__
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
-from mystocks_dagster.api.error_responses import body
+from mystocks_dagster.api.error_responses import refusal
 from mystocks_dagster.dagster_internals import (
     WorkspaceFileTarget,
     WorkspaceProcessContext,
@@ -55,8 +55,8 @@ async def _failed(request: Request, error: Exception) -> Response:
     path = request.url.path
     # Dagster opens what the address names, without a look whether it is there.
     if path.startswith(_NAMED) and isinstance(error, (ValueError, AttributeError)):
-        return JSONResponse(body("HttpError", f"{path} does not exist. See /docs for the calls."), 404)
+        return refusal(request, 404, "HttpError", f"{path} does not exist. See /docs for the calls.")
     message = f"{type(error).__name__}: {error}"[:500]
     if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_ERROR.format(message=escape(message)), 500)
-    return JSONResponse(body("InternalError", f"Dagster's UI failed: {message}"), 500)
+    return refusal(request, 500, "InternalError", f"Dagster's UI failed: {message}")

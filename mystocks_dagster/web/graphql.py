@@ -3,10 +3,11 @@
 from urllib.parse import parse_qs
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mystocks_dagster.api.auth import headers_of
-from mystocks_dagster.api.error_responses import body
+from mystocks_dagster.api.error_responses import refusal
 from mystocks_dagster.api.origins import Source, source_of
 from mystocks_dagster.api.responses import JsonResponse
 
@@ -30,12 +31,12 @@ def _refusal(scope: Scope) -> JsonResponse | None:
         # Of several, Dagster would take another one than this check.
         if len(kinds) <= 1 and headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
             return None
-        return _response(415, 'Send JSON: the header content-type: application/json and the body {"query": …}.')
+        return _response(scope, 415, 'Send JSON: the header content-type: application/json and the body {"query": …}.')
     queries = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).get("query", [])
     if queries and source_of(headers) is Source.FOREIGN:
-        return _response(403, "Requests from other sites' pages are refused.")
+        return _response(scope, 403, "Requests from other sites' pages are refused.")
     if any(_may_mutate(query) for query in queries):
-        return _response(405, "Mutations by GET are refused. Send it by POST, as JSON.", allow="POST")
+        return _response(scope, 405, "Mutations by GET are refused. Send it by POST, as JSON.", allow="POST")
     return None
 
 
@@ -50,6 +51,6 @@ def _may_mutate(query: str) -> bool:
     return any(operation.operation is not OperationType.QUERY for operation in operations)
 
 
-def _response(status: int, message: str, **headers: str) -> JsonResponse:
+def _response(scope: Scope, status: int, message: str, **headers: str) -> JsonResponse:
     kinds = {403: "Forbidden", 405: "HttpError", 415: "InvalidRequest"}
-    return JsonResponse(body(kinds[status], message), status, headers=headers)
+    return refusal(HTTPConnection(scope), status, kinds[status], message, **headers)

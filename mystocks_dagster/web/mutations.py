@@ -7,11 +7,12 @@ from urllib.parse import parse_qs
 
 from graphql import FieldNode, GraphQLError, OperationDefinitionNode, OperationType, parse
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mystocks_dagster.api.auth import USER
-from mystocks_dagster.api.error_responses import body
-from mystocks_dagster.api.responses import JsonResponse
+from mystocks_dagster.api.error_responses import refusal
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import DAGSTER_PATH
 from mystocks_dagster.project import audit
 from mystocks_dagster.project.access import JOBS
@@ -55,7 +56,7 @@ class MutationGuard:
             try:
                 names, target = _mutations(_asked(content), scope["query_string"])
             except (ValueError, RecursionError):
-                await JsonResponse(body("InvalidRequest", _SHAPE), 400)(scope, receive, send)
+                await refusal(HTTPConnection(scope), 400, "InvalidRequest", _SHAPE)(scope, receive, send)
                 return
         else:  # Dagster also takes reports of assets, by paths of their own, in which an asset may be named graphql
             names, target = [f"{scope['method']} {scope['path']}"], ""
@@ -66,11 +67,17 @@ class MutationGuard:
                 f"Operators start tasks on the page /tasks. The owner can change the role: mystocks users role "
                 f"{user.name} editor"
             )
-            await JsonResponse(body("Forbidden", message), 403)(scope, receive, send)
+            await refusal(HTTPConnection(scope), 403, "Forbidden", message)(scope, receive, send)
             return
         if noted := [name for name in names if name not in _HARMLESS]:
             caller = caller_of(JOBS, user)
-            await run_in_threadpool(audit.note, self._settings, caller, ", ".join(noted), target)
+            try:  # before it is done: what Dagster answers is not read
+                await run_in_threadpool(audit.add, self._settings, caller, ", ".join(noted), target)
+            except InstanceError as error:
+                await refusal(HTTPConnection(scope), error.status, type(error).__name__, str(error))(
+                    scope, receive, send
+                )
+                return
         await self._app(scope, _again(content, receive), send)
 
 

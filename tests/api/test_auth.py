@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +26,34 @@ WITH_COMMAND = f"{TASKS}".replace("task_groups:", f"  - {json.dumps({**COMMAND, 
 @pytest.fixture
 def guarded(desk: Folder, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """A client of a server that has a token."""
-    monkeypatch.setenv("MYSTOCKS_API_TOKEN", "s3cret")
+    monkeypatch.setenv("MYSTOCKS_API_TOKEN", "s3cret-of-the-desk")
     return open_client()
 
 
 def text(desk: Folder) -> str:
     return (desk.root / "tasks.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status"),
+    [
+        ({"host": "evil.example"}, b"", 403),
+        ({"origin": "https://evil.example"}, b"", 403),
+        ({"authorization": "Bearer wrong"}, b"", 401),
+        ({}, b"x" * 1_000_001, 413),
+    ],
+    ids=["foreign-name", "foreign-page", "no-token", "large"],
+)
+def test_who_reads_chinese_is_refused_in_chinese(
+    desk: Folder, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], content: bytes, status: int
+) -> None:
+    if status == 401:
+        monkeypatch.setenv("MYSTOCKS_API_TOKEN", "s3cret")
+    told = {"accept-language": "zh-CN,zh;q=0.9", **headers}
+    answer = open_client().post("/api/tasks/register", content=content, headers=told)
+    assert answer.status_code == status
+    assert re.match("[\u4e00-\u9fff]", answer.json()["message"])
+    assert answer.headers["vary"] == "accept-language"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -83,12 +106,12 @@ def test_without_the_token_only_the_bare_health_is_told(guarded: TestClient, des
             {},
             {"authorization": "Bearer wrong"},
             {"authorization": "Basic !"},
-            {"authorization": "s3cret"},
+            {"authorization": "s3cret-of-the-desk"},
         ):
             answer = guarded.request(method, path, headers=headers)
             assert answer.status_code == 401
             assert "Bearer" in answer.headers["www-authenticate"]
-            assert "s3cret" not in answer.text
+            assert "s3cret-of-the-desk" not in answer.text
     response = guarded.get("/api/tasks/health")
     assert response.status_code == 200
     assert set(response.json()) == {"status"}
@@ -131,12 +154,16 @@ def test_a_failure_of_the_server_has_the_same_headers_as_any_answer(
 
 
 def test_the_token_opens_everything_under_any_name(guarded: TestClient) -> None:
-    basic = base64.b64encode(b"anybody:s3cret").decode()
-    for shown in ("Bearer s3cret", f"Basic {basic}"):
+    basic = base64.b64encode(b"anybody:s3cret-of-the-desk").decode()
+    for shown in ("Bearer s3cret-of-the-desk", f"Basic {basic}"):
         headers = {"authorization": shown, "host": "tasks.example.com"}
         assert guarded.get("/api/tasks/base", headers=headers).status_code == 200
         assert guarded.get("/api/tasks/health", headers=headers).json()["total_tasks"] == 2
-    foreign = {"authorization": "Bearer s3cret", "host": "tasks.example.com", "origin": "https://evil.example"}
+    foreign = {
+        "authorization": "Bearer s3cret-of-the-desk",
+        "host": "tasks.example.com",
+        "origin": "https://evil.example",
+    }
     assert guarded.post("/api/tasks/base/enable", headers=foreign).status_code == 403
 
 
@@ -186,10 +213,26 @@ def test_other_machines_are_let_in_with_a_token_only(
     output = cli("api", "--host", "0.0.0.0", "--port", "0", code=1)
     assert "MYSTOCKS_API_TOKEN" in output
     assert "127.0.0.1" in output
+    monkeypatch.setenv("MYSTOCKS_API_TOKEN", "x")
+    assert "it has fewer than 16 characters" in cli("api", "--host", "0.0.0.0", "--port", "0", code=1)
+    monkeypatch.delenv("MYSTOCKS_API_TOKEN")
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         assert "--port" in cli("api", "--port", str(holder.getsockname()[1]), code=1)
+
+
+def test_a_token_that_can_be_guessed_opens_no_name_of_another_machine(
+    desk: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for token, status in (("x" * 15, 403), ("x" * 16, 200)):
+        monkeypatch.setenv("MYSTOCKS_API_TOKEN", token)
+        headers = {"authorization": f"Bearer {token}"}
+        client = open_client()
+        answer = client.get("/api/tasks/", headers={**headers, "host": "stocks.example.org"})
+        assert answer.status_code == status, answer.text
+        assert status == 200 or "fewer than 16 characters" in answer.json()["message"]
+        assert client.get("/api/tasks/", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("module", ["mystocks_dagster.tasks.process", "app.tasks.process"])

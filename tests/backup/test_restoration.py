@@ -5,6 +5,8 @@ import json
 import os
 import shlex
 import shutil
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +14,20 @@ from typing import Any
 
 import polars as pl
 import pytest
+from dagster._daemon.types import DaemonHeartbeat
 from history.conftest import Store
 from support.commands import Commands, commands_in
+from support.object_store import object_store
 from support.postgres import new_database
 from support.project import Folder, make_folder
 from support.small_market import small_lake
 
 from mystocks_dagster.backup.manifest import read_manifest
+from mystocks_dagster.cli.main import _explain, main
 from mystocks_dagster.errors import BackupError
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.table_files import TableFiles
+from mystocks_dagster.runs.launch import QUEUE_DAEMON, daemon_alive
 
 #: What is on the disk of a project beyond tasks.yaml.
 OWN = {"datasets/mine.yaml": "table: mine\n", "formulas/up.txt": "C > O;\n", "notes/深沪.txt": "只读\n"}
@@ -43,7 +50,11 @@ def go_to(cli: Commands) -> None:
 
 
 def tables(root: Path) -> dict[str, pl.DataFrame]:
-    lake = Lake(str(root / "data"))
+    return tables_of(str(root / "data"))
+
+
+def tables_of(location: str) -> dict[str, pl.DataFrame]:
+    lake = Lake(location)
     return {
         name: frame.sort(frame.columns)
         for name in ("daily_bars", "stocks", "loaded_days", "stock_names", "adjust_events")
@@ -119,6 +130,37 @@ def test_restored_elsewhere_it_has_every_table_run_and_statistic(
 
 def _moved(history: list[dict[str, Any]], old: Path, new: Path) -> list[dict[str, Any]]:
     return json.loads(json.dumps(history, default=str).replace(str(old), str(new)))
+
+
+@pytest.mark.slow
+def test_a_copy_of_a_project_whose_daemon_ran_says_that_no_daemon_is_alive(
+    store: Store, cli: Commands, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mystocks_dagster.backup import restoration
+
+    store.instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), QUEUE_DAEMON, "its id", []))
+    assert daemon_alive(store.instance)
+    go_to(cli)
+    made = cli.json("backup", str(tmp_path / "backup"))
+    if made["storage"] == "postgres":
+        new_database(request.getfixturevalue("postgres"), "copied", monkeypatch)
+    root = tmp_path / "elsewhere"
+    root.mkdir()
+    there = commands_in(Folder(root), monkeypatch, cli.capsys)
+    put = restoration._put
+
+    def interrupted(source: Path, places: Any, files: list[Any]) -> None:
+        if [file.path for file in files] == ["project/tasks.yaml"]:
+            raise OSError(28, "No space left on device", "tasks.yaml")
+        put(source, places, files)
+
+    with monkeypatch.context() as patch:  # interrupted before its end, it goes on
+        patch.setattr(restoration, "_put", interrupted)
+        there("restore", str(tmp_path / "backup"), code=1)
+    there("restore", str(tmp_path / "backup"))
+    restored = Store(Folder(root))
+    assert not daemon_alive(restored.instance)
+    assert len(restored.history()) == len(store.history())
 
 
 @pytest.fixture
@@ -408,6 +450,69 @@ def test_a_backup_of_a_newer_version_is_refused_with_that_version(backup: Path, 
     content = json.loads((backup / "backup.json").read_text(encoding="utf-8"))
     (backup / "backup.json").write_text(json.dumps({**content, "form": 99, "package": "9.9"}), encoding="utf-8")
     assert "9.9" in empty("restore", str(backup), code=1)
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The location of a bucket on a real S3 server."""
+    with object_store("stocks") as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield "s3://stocks"
+
+
+@pytest.mark.slow
+def test_a_lake_goes_into_a_bucket_and_from_it_into_another_place(
+    backup: Path, empty: Commands, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tables(tmp_path / "first")
+    monkeypatch.setenv("MYSTOCKS_LAKE", f"{bucket}/one")
+    assert "every digest is right" in empty("restore", str(backup))
+    places = [f"{bucket}/one"]
+    for number, place in enumerate((f"{bucket}/two", str(tmp_path / "folder"))):
+        second, root = tmp_path / f"backup{number}", tmp_path / f"copy{number}"
+        empty("backup", str(second))
+        root.mkdir()
+        with monkeypatch.context() as patch:
+            patch.setenv("MYSTOCKS_LAKE", place)
+            commands_in(Folder(root), patch, empty.capsys)("restore", str(second))
+        places.append(place)
+    for place in places:
+        after = tables_of(place)
+        assert {name for name, frame in before.items() if after[name].equals(frame)} == set(before)
+    assert "has the table" in empty("restore", str(backup), code=1)
+
+
+@pytest.mark.slow
+def test_a_damaged_file_of_a_backup_leaves_nothing_in_a_bucket_and_the_restore_goes_on_when_it_is_mended(
+    backup: Path, empty: Commands, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MYSTOCKS_LAKE", f"{bucket}/one")
+    path = one_of(backup, "lake/daily_bars/**/*.parquet")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])
+    assert "digest differs" in empty("restore", str(backup), code=1)
+    name = path.relative_to(backup / "lake").as_posix()
+    assert not TableFiles(f"{bucket}/one").exists(name)
+    path.write_bytes(content)
+    empty("restore", str(backup))
+    assert tables_of(f"{bucket}/one")["daily_bars"].height == 6
+
+
+def test_an_unexpected_error_of_a_restore_is_the_one_that_is_shown(
+    backup: Path, empty: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mystocks_dagster.backup import restoration
+
+    def defect(*_: Any) -> None:
+        raise TypeError("a defect")
+
+    monkeypatch.setattr(restoration, "_lake", defect)
+    monkeypatch.setattr(sys, "argv", ["mystocks", "restore", str(backup)])
+    with pytest.raises(TypeError, match="a defect"):
+        main()
+    monkeypatch.setenv("MYSTOCKS_LOG_FILES", "none")  # nor does a wrong setting hide one
+    assert _explain(TypeError("a defect")) is None
 
 
 def test_the_lake_goes_where_the_environment_says(

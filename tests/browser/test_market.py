@@ -114,6 +114,31 @@ def test_on_a_phone_a_day_of_the_market_is_three_screens_and_unfolds(api: Api, p
         expect(page.locator(f"#{heading}")).to_be_visible()
 
 
+def test_on_a_phone_the_words_of_a_chart_do_not_lie_over_its_candles(api: Api, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, api, "/market/600000.SH?lang=zh")
+    expect(page.locator(".pane .legend").first).to_contain_text("MA60")
+    for pane in page.locator(".pane").all():
+        words, drawing = pane.locator(".legend").bounding_box(), pane.locator("table").first.bounding_box()
+        assert words is not None
+        assert drawing is not None
+        assert words["y"] + words["height"] <= drawing["y"]
+        assert drawing["height"] > 100
+
+
+def test_on_a_phone_the_newest_days_of_the_map_are_seen_beside_their_tables(api: Api, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    visit(page, api, "/data?lang=zh")
+    newest = page.locator(".newest a rect").last.bounding_box()
+    label = page.locator("svg.coverage text").first.bounding_box()
+    assert newest is not None
+    assert label is not None
+    assert 0 <= label["x"] < newest["x"] < 390
+    visit(page, api, "/data/daily_bars?lang=zh")
+    cells = [cell.bounding_box() for cell in page.locator("svg.coverage rect").all()[:25]]
+    assert all(cell is not None and 0 < cell["x"] < 390 for cell in cells)
+
+
 def test_on_paper_nothing_is_folded(api: Api, page: Page) -> None:
     visit(page, api, "/market?lang=zh")
     rows = page.locator("section[aria-labelledby=signals] tbody tr")

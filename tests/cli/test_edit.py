@@ -169,3 +169,13 @@ def test_an_export_imported_elsewhere_is_the_same(cli: Commands, name: str) -> N
     cli("import", name)
     assert cli.json("list") == before
     assert "Nothing to change" in cli("import", name)
+
+
+@pytest.mark.parametrize(("name", "change"), [("base", "task_id=foundation"), ("evening", "group_id=night")])
+def test_an_id_cannot_be_changed_since_the_history_would_be_cut_off(cli: Commands, name: str, change: str) -> None:
+    for options in ([], ["--dry-run"]):
+        refused = " ".join(cli("edit", name, change, *options, code=1).split())
+        assert f"The id of {name} cannot be changed, because its history refers to it." in refused
+    assert text(cli) == TASKS
+    field, _, _ = change.partition("=")
+    assert "Nothing to change." in cli("edit", name, f"{field}={name}")

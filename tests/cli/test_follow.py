@@ -6,7 +6,12 @@ import re
 import subprocess
 import sys
 
+import dagster as dg
+import psycopg2
 import pytest
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy.exc import OperationalError
+from support.commands import Commands
 from support.project import Folder
 
 from mystocks_dagster.cli.follow import _translated
@@ -100,3 +105,127 @@ def test_how_far_a_task_is_comes_in_the_language_of_the_terminal(
 ) -> None:
     monkeypatch.setenv("MYSTOCKS_LANG", "zh")
     assert _translated(line) == chinese
+
+
+OWN = """
+    task_packages: [own]
+    tasks:
+      - {task_id: part, task_type: manual, task_module: own, task_function: part}
+      - {task_id: none, task_type: manual, task_module: own, task_function: none}
+      - {task_id: bad, task_type: manual, task_module: own, task_function: bad}
+      - {task_id: after, task_type: manual, task_module: own, task_function: none, dependencies: [bad]}
+"""
+RESULTS = """
+    def part(params, run):
+        again = {"failed_items": ["乙"], "retry_params": {"only": ["乙"]}}
+        return {"status": "partial_success", "message": "甲已装载。乙没有文件。", **again}
+
+    def none(params, run):
+        return {"status": "skipped", "message": "今天没有。"}
+
+    def bad(params, run):
+        raise ValueError("坏了")
+"""
+
+
+@pytest.mark.slow
+def test_the_lines_of_a_chinese_run_are_chinese(folder: Folder) -> None:
+    folder.write("tasks.yaml", OWN)
+    folder.write("own.py", RESULTS)
+    shown = "".join(folder.mystocks("--lang", "zh", "run", name, code=None) for name in ("part", "none", "after"))
+    assert "part: 部分完成：甲已装载。乙没有文件。未完成（1）：乙" in shown
+    assert "none: 跳过：今天没有。" in shown
+    assert "– after 没有启动：它需要 bad" in shown
+    assert "此次运行失败。失败的步骤：['bad']" in shown
+    assert not re.search(r"Dependencies for|Execution of|skipped|partly|Not done", shown), shown
+
+
+def test_what_dagster_says_of_its_own_job_is_said_of_the_run() -> None:
+    from types import SimpleNamespace
+
+    import dagster as dg
+
+    from mystocks_dagster.project.follow import _event
+
+    said = "Execution of run for \"__ASSET_JOB\" failed. Steps failed: ['load__asset']."
+    event = SimpleNamespace(event_type=dg.DagsterEventType.PIPELINE_FAILURE, step_key=None, message=said)
+    shown = _event(SimpleNamespace(dagster_event=event))
+    assert shown is not None
+    assert shown.text == "The run failed. Steps failed: ['load__asset']."
+    for line in (
+        "Dependencies for step load__check failed: ['a'] were not executed: ['b']. Not executing.",
+        "Skipping step load__check due to skipped dependencies: ['a', 'b'].",
+    ):
+        shown = _event(SimpleNamespace(dagster_event=None, user_message=line, step_key="load__check", level=40))
+        assert shown == ("step not started", "load__check", "a, b", "")
+
+
+@dg.job
+def nothing() -> None:
+    """A job of no step."""
+
+
+def away() -> DagsterPostgresException:
+    """Return the error that Dagster's storage raises while the database is away."""
+    reason = psycopg2.OperationalError("connection refused")
+    error = DagsterPostgresException("too many retries for DB connection")
+    error.__cause__ = OperationalError("SELECT 1", {}, reason)
+    error.__cause__.__cause__ = reason
+    return error
+
+
+def test_a_run_is_followed_on_after_an_outage_of_the_database(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mystocks_dagster.runs import launch
+
+    run_id = nothing.execute_in_process(instance=instance).run_id
+    asked, get, said = iter((away(), away())), instance.get_run_by_id, []
+
+    def get_run(wanted: str) -> object:
+        if error := next(asked, None):
+            raise error
+        return get(wanted)
+
+    monkeypatch.setattr(instance, "get_run_by_id", get_run)
+    monkeypatch.setattr(launch, "_POLL_SECONDS", 0)
+    entries = list(launch.follow(instance, run_id, database=said.append))
+    assert any(entry.dagster_event and entry.dagster_event.is_job_success for entry in entries)
+    assert said == [False, True]
+
+
+def test_a_command_says_in_one_sentence_that_the_database_does_not_answer(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mystocks_dagster.project.project import Project
+
+    def fail(*_: object, **__: object) -> None:
+        raise away()
+
+    cli.folder.write("tasks.yaml", "tasks: []\n")
+    monkeypatch.setattr(Project, "__init__", fail)
+    told = cli("history", code=1)
+    assert "does not answer: connection refused" in " ".join(told.split())
+    assert "Traceback" not in told
+
+
+def test_a_run_that_ends_during_an_outage_says_so(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mystocks_dagster import dagster_internals
+    from mystocks_dagster.factory import worker
+
+    run = instance.create_run_for_job(nothing)
+
+    def body(*_: object, **__: object) -> None:
+        try:
+            raise away()
+        except DagsterPostgresException:
+            instance.report_run_failed(run)
+
+    monkeypatch.setattr(dagster_internals, "execute_run_command_body", body)
+    worker.execute(instance, run.run_id)
+    failed = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+    told = failed[0].event_log_entry.dagster_event
+    assert told
+    assert "The run ended while its database was away" in str(told.message)

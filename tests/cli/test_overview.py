@@ -36,6 +36,12 @@ def test_a_broken_task_file_is_named_with_the_command_that_explains_it(cli: Comm
     assert "mystocks check" in told
 
 
+def test_of_hundreds_of_broken_tasks_the_first_ones_are_named(cli: Commands) -> None:
+    many = [f"  - {{task_id: task_{n}, task_module: market_data, task_function: no}}\n" for n in range(300)]
+    cli.folder.write("tasks.yaml", f"tasks:\n{''.join(many)}")
+    assert "task_0, task_1, task_2 and 297 more" in cli()
+
+
 def test_a_project_that_an_older_version_made_leads_to_the_upgrade(cli: Commands, shipped: object) -> None:
     older = Path(__file__).parent.parent / "project" / "older" / "dagster.yaml"
     (cli.folder.root / "dagster.yaml").write_text(older.read_text(encoding="utf-8"), encoding="utf-8")

@@ -3,9 +3,15 @@ noticed."""
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
-from support.project import Folder
+from support.commands import Commands
+from support.project import Folder, serve
+
+from mystocks_dagster.instance import open_tables
+from mystocks_dagster.runs import daemon_lake
+from mystocks_dagster.settings import Settings
 
 TASKS = """
     task_packages: [mine]
@@ -16,6 +22,7 @@ TASKS = """
       - {task_id: window, task_type: manual, task_module: mine, task_function: window}
       - {task_id: slow, task_type: manual, task_module: mine, task_function: slow, max_instances: 1,
          params: {seconds: 300}}
+      - {task_id: where, task_type: manual, task_module: mine, task_function: where}
       - {task_id: broken, task_type: manual, task_module: mine, task_function: broken}
 """
 MINE = """
@@ -50,6 +57,10 @@ MINE = """
 
     def slow(params):
         time.sleep(params["seconds"])
+
+
+    def where(params, run):
+        print(f"it writes to {run.settings.lake} from {run.settings.source}")
 
 
     def broken(params):
@@ -148,3 +159,47 @@ def test_a_second_run_of_a_task_is_refused_with_commands_that_help_as_they_are_p
         assert "cancel" in mine.mystocks("stop", "slow")
         assert process.wait(60) == 1
     assert "max_instances: 2" in mine.mystocks("edit", "slow", "max_instances=2", "--dry-run")
+
+
+@pytest.mark.slow
+def test_a_run_for_another_lake_or_source_than_the_running_ui_has_is_executed_here(mine: Folder) -> None:
+    own = replace(mine, env={"MYSTOCKS_SOURCE": "simulated", "MYSTOCKS_LAKE": str(mine.root / "lake3")})
+    demo = replace(mine, env={"MYSTOCKS_SOURCE": "simulated", "MYSTOCKS_LAKE": str(mine.root / "demo" / "lake")})
+    other = replace(mine, env={"MYSTOCKS_SOURCE": "recorded"})
+    with serve(demo):
+        for caller, lake in ((own, "lake3"), (mine, "data")):
+            shown = " ".join(caller.mystocks("run", "where").split())
+            assert "runs in the foreground, because the daemon's lake is" in shown
+            assert f"it writes to {mine.root / lake} from {caller.env.get('MYSTOCKS_SOURCE')}" in shown
+        assert "in the daemon's queue" in mine.mystocks("--demo", "run", "where")
+
+        refused = " ".join(own.mystocks("run", "where", "--detach", code=1).split())
+        assert "where was not put into the daemon's queue: the daemon's lake is" in refused
+        assert "Run it in the foreground: `mystocks run where`." in refused
+        chinese = " ".join(own.mystocks("--lang", "zh", "run", "where", "--detach", code=1).split())
+        assert "where 未放入守护进程的队列：守护进程的数据湖是" in chinese
+        assert "queued" in mine.mystocks("--demo", "run", "where", "--detach")
+
+        command = [sys.executable, "-m", "mystocks_dagster.cli.main", "run", "slow", "-p", "seconds=301"]
+        with subprocess.Popen(command, cwd=own.root, env=own.environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert any("▶ slow" in line for line in process.stdout)
+            assert "slow is already running: " in mine.mystocks("--demo", "run", "slow", code=1)
+            process.terminate()
+            assert process.wait(60) == 1
+    with serve(mine):
+        assert "because the daemon's source is that of each task" in " ".join(other.mystocks("run", "where").split())
+
+
+@pytest.mark.parametrize("command", [["run", "where"], ["bootstrap"], ["backfill", "where", "--from", "2026-11-24"]])
+def test_where_other_machines_execute_runs_another_lake_than_theirs_is_refused(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    text = (cli.folder.root / "dagster.yaml").read_text(encoding="utf-8")
+    ours, theirs = "factory.launcher\n  class: Process", "factory.machines.launcher\n  class: Machine"
+    cli.folder.write("dagster.yaml", text.replace(ours, theirs))
+    settings = Settings.from_env()
+    open_tables(settings).keep(daemon_lake.KEY, daemon_lake.note(settings))
+    monkeypatch.setenv("MYSTOCKS_LAKE", "lake3")
+    refused = " ".join(cli(*command, code=1).split())
+    assert "Nothing was started: runs are executed by other machines, and the daemon's lake is" in refused

@@ -136,6 +136,28 @@ def test_variables_of_the_project_and_of_its_task_file_are_taken_and_no_others(t
     assert set(needed(given, tasks)) == {"BOT_URL", "OTHER", "MYSTOCKS_LAKE", "https_proxy", "PATH"}
 
 
+def test_the_service_has_the_credentials_of_the_lake_and_what_else_the_documents_name(tmp_path: Path) -> None:
+    names = {
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP"),
+        *("AZURE_STORAGE_ACCOUNT_NAME", "GOOGLE_SERVICE_ACCOUNT", "PGPASSFILE", "SSL_CERT_FILE"),
+        *("DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION", "DATABASE", "BUCKET"),
+    }
+    dagster = tmp_path / "dagster.yaml"
+    dagster.write_text("storage: {postgres: {postgres_url: {env: DATABASE}}}\nb: {env: 'BUCKET'}\n", encoding="utf-8")
+    given = dict.fromkeys([*names, "EDITOR"], "x")
+    assert set(needed(given, tmp_path / "tasks.yaml", dagster)) == names
+
+
+@pytest.mark.slow
+def test_a_token_in_a_file_is_stored_as_the_name_of_the_file(mystocks: Commands, calls: Path, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("of the file\n", encoding="utf-8")
+    mystocks.monkeypatch.setenv("MYSTOCKS_API_TOKEN_FILE", str(tmp_path / "token"))
+    mystocks("service", "install", "--manager", "systemd")
+    stored = (mystocks.folder.root / ".dagster/service.env").read_text(encoding="utf-8")
+    assert f'MYSTOCKS_API_TOKEN_FILE="{tmp_path / "token"}"' in stored
+    assert "of the file" not in stored
+
+
 def test_a_control_character_in_the_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_folder(tmp_path / "two\nlines")
     monkeypatch.chdir(folder.root)

@@ -31,6 +31,8 @@ def test_a_range_is_loaded_and_a_wider_one_adds_what_is_missing(project: Folder)
     assert stored(project) == [f"{session:%Y-%m-%d}" for session in sessions]
     assert project.json(*wider, "--dry-run")["days"] == 0
     assert len(project.json("history", "daily_data_sync")) == 3
+    elsewhere = project.json(*wider[1:], "--dry-run")
+    assert (elsewhere["days"], elsewhere["present"]) == (len(sessions), 0), "the project's own lake is empty"
 
 
 def test_what_is_missing_is_loaded_in_one_run_for_each_stretch(project: Folder) -> None:

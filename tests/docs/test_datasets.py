@@ -95,10 +95,27 @@ def test_a_load_that_leaves_out_a_code_which_excel_has_shortened_is_not_complete
     assert "the first is '1' in row 2." in shown
 
 
-def test_a_row_of_a_file_without_a_number_is_named_and_the_load_is_complete(written: Path, cli: Commands) -> None:
+def test_a_rating_without_a_target_price_is_stored(written: Path, cli: Commands) -> None:
     (file,) = (written / "incoming").glob("*.csv")
-    head, first, *_ = file.read_text(encoding="utf-8").splitlines()
-    empty = first.replace("600519", "000002").rpartition(",")[0] + ","
-    file.write_text("\n".join([head, first, empty, ""]), encoding="utf-8")
+    head, first, second, *_ = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([head, first, second.rpartition(",")[0] + ",", ""]), encoding="utf-8")
+    assert "ratings: 2 rows of 1 trading days from files." in " ".join(cli("run", "sync_ratings").split())
+    rows = {row["symbol"]: row for row in cli.json("data", "head", "ratings")}
+    assert (rows["000001.SZ"]["rating"], rows["000001.SZ"]["target"]) == ("中性", None)
+
+
+def test_a_rating_that_is_missing_is_set_aside_and_the_load_is_not_complete(written: Path, cli: Commands) -> None:
+    (file,) = (written / "incoming").glob("*.csv")
+    head, first, second, *_ = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([head, first, second.replace("中性,11.5", ","), ""]), encoding="utf-8")
     shown = " ".join(cli("run", "sync_ratings").split())
-    assert f"{file.name}: rows left out because they have no number: 1." in shown
+    assert "Rows set aside: 1 (rating_missing 1)" in shown
+    assert "partial_success 1 " in shown
+
+
+def test_a_rating_whose_line_ends_early_is_named_and_nothing_is_lost(written: Path, cli: Commands) -> None:
+    (file,) = (written / "incoming").glob("*.csv")
+    head, first, second, *_ = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join([head, first, second.replace(",中性,11.5", ""), ""]), encoding="utf-8")
+    shown = " ".join(cli("run", "sync_ratings", code=1).split())
+    assert f"{file.name}:3 has 3 values, and the line with the names has 5." in shown

@@ -2,14 +2,21 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster._daemon.types import DaemonHeartbeat
 from support.postgres import use_postgres
 from support.project import Folder, make_folder, wait_for
+
+from mystocks_dagster.instance import open_instance
+from mystocks_dagster.project import servers
+from mystocks_dagster.settings import Settings
 
 CLAIM = """
 import sys
@@ -76,6 +83,27 @@ def test_a_daemon_in_another_folder_is_refused_until_the_first_is_killed(folders
                 return told == "it is mine\n"
 
         wait_for(taken, 30, "the lock of a killed daemon")
+
+
+def test_a_second_ui_and_an_upgrade_elsewhere_are_refused_and_leave_the_daemon_its_heartbeat(
+    folders: list[Folder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = folders
+    with claiming(first) as (holder, told):
+        assert told == "it is mine\n"
+        settings = replace(Settings.from_env(first.root), dagster_home=first.root / ".dagster")
+        with open_instance(settings) as instance:
+            beat = DaemonHeartbeat(time.time(), "QUEUED_RUN_COORDINATOR", "id", [])
+            instance.add_daemon_heartbeat(beat)
+            refusal = second.mystocks("ui", "--port", "0", code=1)
+            assert f"A daemon runs already on this instance: mystocks daemon {holder.pid} on " in refusal
+            assert "QUEUED_RUN_COORDINATOR" in instance.get_daemon_heartbeats()
+            servers._forget_heartbeats(settings, settings.dagster_home)  # as one that was refused later does
+            assert "QUEUED_RUN_COORDINATOR" in instance.get_daemon_heartbeats()
+        second.write("tasks.yaml", "tasks: []\n")
+        refusal = second.mystocks("upgrade", code=1)
+        assert f"daemon {holder.pid} on " in refusal
+        assert "repeat: mystocks upgrade" in refusal
 
 
 def test_it_is_taken_again_after_an_outage_of_the_database(folders: list[Folder], postgres: Any) -> None:

@@ -146,3 +146,37 @@ def test_the_system_sensor_records_it_in_dagster(
         assert record.evaluation is not None
         assert (record.evaluation.passed, record.evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
         assert "mystocks run sync" in (record.evaluation.description or "")
+
+
+def test_after_a_load_that_failed_before_its_checks_the_sensor_goes_on_and_stores_them(
+    folder: Folder, load: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("2026-11-23")
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T17:30:00+08:00")
+    definitions = build_definitions(load_task_file(folder.root / "tasks.yaml")).get_repository_def()
+    checks = {KEY, dg.AssetCheckKey(dg.AssetKey("task_file"), "loads")}
+    checks.add(dg.AssetCheckKey(dg.AssetKey("trading_calendar"), "covers_next_30_days"))
+    with open_instance(Settings.from_env()) as instance:
+        storage = instance.event_log_storage
+        for key in checks:
+            job = definitions.get_job("__ASSET_JOB").get_subset(asset_check_selection={key})
+            run = instance.create_run_for_job(job)
+            instance.report_run_failed(run, "the upstream does not answer")
+        planned = storage.get_latest_asset_check_execution_by_key([*checks])
+        assert {record.status.value for record in planned.values()} == {"PLANNED"}
+        definitions.get_sensor_def("system__sensor").evaluate_tick(dg.build_sensor_context(instance=instance))
+        stored = storage.get_latest_asset_check_execution_by_key([*checks])
+        assert all(isinstance(stored[key].evaluation, dg.AssetCheckEvaluation) for key in checks)
+
+
+def test_an_outcome_that_could_not_be_stored_comes_again(
+    folder: Folder, load: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("2026-11-24")
+    monkeypatch.setenv("MYSTOCKS_NOW", "2026-11-24T17:30:00+08:00")
+    watched = watch(folder)
+    begun = watched.due(at("2026-11-24T17:30"))
+    next(begun)
+    del begun  # as when the database is locked while it is stored
+    assert outcomes(watched, monkeypatch, "2026-11-24T17:31") == [("daily_bars", True)]
+    assert outcomes(watched, monkeypatch, "2026-11-24T17:32") == []

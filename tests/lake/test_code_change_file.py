@@ -57,6 +57,14 @@ def test_another_first_line_is_refused(tmp_path: Path, text: str, line: int) -> 
     assert problems(tmp_path, text) == [(line, 1, "the first line is not old_symbol,new_symbol,from_day")]
 
 
+def test_a_full_width_comma_in_the_first_line_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "code_changes.csv"
+    path.write_text(HEADER.replace(",", "，"), encoding="utf-8")
+    with pytest.raises(TaskFileError) as caught:
+        read_changes(path)
+    assert caught.value.problems[0].hint == "It contains '，' (fullwidth comma, U+FF0C). Write ','."
+
+
 def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "code_changes.csv"
     path.write_bytes("# 代码变更\n".encode("gbk"))

@@ -29,7 +29,14 @@ tasks:
      schedule: {schedule_type: cron, cron_expression: "0 16 * * 1-5"}}
   - {task_id: shell, task_type: manual, task_module: mystocks_dagster.tasks.process, task_function: run_command,
      params: {command: ["true"]}}
+  - {task_id: fill, task_type: manual, task_module: mystocks_dagster.tasks.bootstrap, task_function: bootstrap_market}
 """
+FILL = {
+    "task_id": "more",
+    "task_type": "manual",
+    "task_module": "mystocks_dagster.tasks.bootstrap",
+    "task_function": "bootstrap_market",
+}
 COMMAND = {
     "task_id": "more",
     "task_type": "manual",
@@ -37,6 +44,7 @@ COMMAND = {
     "task_function": "run_command",
     "params": {"command": ["true"]},
 }
+FILLED = {**FILL, "params": {"folder": "/etc"}}
 SECRET = {**NEW, "params": {"x": "${DESK_PASSWORD}"}}
 #: In a message or page: it is this caller who may not.
 REFUSED = re.compile(r"from here|outside of the export folder")
@@ -151,7 +159,16 @@ WAYS: Mapping[str, Mapping[str, Callable[[Desk], str | None]]] = {
         "REST": lambda desk: desk.rest("POST", "/api/tasks/shell/start", params={"command": ["ls"]}),
         "pages": lambda desk: desk.page("/tasks/shell/run", **{"param.command": "[ls]"}),
     },
-    "load past days (backfill)": {"command line": lambda desk: desk.cli("backfill", "base", "--from", "2026-03-02")},
+    "start a task with another file (a param of the type `FilePath` or `Path`)": {
+        "command line": lambda desk: desk.cli("run", "fill", "--detach", "-p", "folder=/etc"),
+        "Python": lambda desk: desk.python(lambda manager: manager.start_task("fill", {"folder": "/etc"})),
+        "REST": lambda desk: desk.rest("POST", "/api/tasks/fill/start", params={"folder": "/etc"}, only=True),
+        "pages": lambda desk: desk.page("/tasks/fill/run", **{"param.folder": "/etc"}),
+    },
+    "load past days (backfill)": {
+        "command line": lambda desk: desk.cli("backfill", "base", "--from", "2026-03-02"),
+        "pages": lambda desk: desk.page("/data/daily_bars/fill", first="2026-03-02", last="2026-03-02"),
+    },
     "stop what runs": {
         "command line": lambda desk: desk.cli("stop", "base"),
         "Python": lambda desk: desk.python(lambda manager: manager.stop_task("base")),
@@ -180,6 +197,7 @@ WAYS: Mapping[str, Mapping[str, Callable[[Desk], str | None]]] = {
     },
     "write what only trusted editing may (below)": add(SECRET),
     "write a task that runs a command": add(COMMAND),
+    "write a task with a file (a param of the type `FilePath` or `Path`)": add(FILLED),
     "import a file of the export folder": import_of("exports"),
     "import another file": import_of("elsewhere"),
     "export into the export folder": export_to("exports"),

@@ -10,8 +10,11 @@ import sys
 import time
 from collections import namedtuple
 from datetime import datetime, timedelta
+from email.message import Message
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.error import HTTPError
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,9 +25,12 @@ from support.commands import Commands
 from support.postgres import use_postgres
 
 from mystocks_dagster.execution.heartbeat import boot_id
+from mystocks_dagster.project import health, reload, server_checks
 from mystocks_dagster.project.project import Project
+from mystocks_dagster.project.run_history import RunHistory
 from mystocks_dagster.runs.launch import QUEUE_DAEMON
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.tags import State
 
 pytestmark = pytest.mark.slow
 
@@ -219,6 +225,48 @@ def test_what_is_wrong_with_file_calendar_and_disk_is_told_by_both(
     assert "1 not loaded: daily" in found["task_file"]
     assert "until 2026-12-31 (0 days" in found["calendar"]
     assert "0.10 GB" in found["disk"]
+    assert told(cli, command)["disk"]["remedy"].startswith("free space: mystocks cleanup --days 30")
+
+
+def test_no_check_of_doctor_sends_one_to_doctor(cli: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MYSTOCKS_NOW")
+    cli.folder.write("dagster.yaml", "storage:\n  postgres:\n    postgres_url: postgresql://nobody@127.0.0.1:1/none\n")
+    cli.folder.write("trading_calendar.csv", "no days\n")
+    failed = {name: check["remedy"] for name, check in told(cli, "doctor").items() if not check["ok"]}
+    assert {"instance", "clock", "daemon"} <= set(failed)
+    assert "mystocks doctor" not in failed.values()
+
+
+def test_a_web_ui_that_asks_for_a_token_need_not_be_started_again(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise HTTPError("http://localhost:3000", 401, "Unauthorized", Message(), None)
+
+    monkeypatch.setattr(server_checks, "ui_address", lambda _: "http://localhost:3000")
+    monkeypatch.setattr(reload.opener, "open", refused)
+    check = told(cli, "health")["web_ui"]
+    assert "set MYSTOCKS_API_TOKEN" in check["detail"]
+    assert check["remedy"] == "set MYSTOCKS_API_TOKEN"
+
+
+def test_of_hundreds_of_late_failed_or_broken_tasks_a_check_names_the_first_ones(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"task_{number}" for number in range(300)]
+    many = [f"  - {{task_id: {name}, task_module: market_data, task_function: no_function}}\n" for name in names]
+    cli.folder.write("tasks.yaml", f"tasks:\n{''.join(many)}")
+    due = datetime(2026, 5, 29, 9, tzinfo=SHANGHAI)
+    missed = [SimpleNamespace(name=name, due=due) for name in names]
+    monkeypatch.setattr(health, "missed_schedules", lambda *_: missed)
+    monkeypatch.setattr(health, "_scheduled", lambda *_: names)
+    monkeypatch.setattr(RunHistory, "last_outcomes", lambda _: dict.fromkeys(names, State.FAILED))
+    found = wrong(cli, "health")
+    for name in ("task_file", "schedules", "last_runs"):
+        assert "task_2" in found[name]
+        assert "task_3" not in found[name]
+        assert "297 more" in found[name]
+        assert len(found[name]) < 300
 
 
 @pytest.mark.parametrize("text", ["tasks: [", "- 3", None])

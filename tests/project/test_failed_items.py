@@ -1,5 +1,6 @@
 """Which parameters repeat what failed: those of the last execution that did work, whatever came after it."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from types import SimpleNamespace
@@ -78,6 +79,12 @@ def test_a_later_success_leaves_nothing_to_repeat(state: ProjectState) -> None:
 def test_a_task_that_does_not_say_how_to_repeat_is_named_with_what_failed(state: ProjectState) -> None:
     with pytest.raises(NothingFailed, match=r"600000.SH failed .*mystocks run sync"):
         asked(state, ran("partial_success", failed_items='["600000.SH"]'))
+
+
+def test_of_thousands_of_stocks_that_failed_the_first_ones_are_named(state: ProjectState) -> None:
+    failed = json.dumps([f"{number:06}.SZ" for number in range(5000)])
+    with pytest.raises(NothingFailed, match=r"that 000000.SZ, 000001.SZ, 000002.SZ and 4997 more failed"):
+        asked(state, ran("partial_success", failed_items=failed))
 
 
 def test_a_backfill_that_failed_as_a_whole_is_repeated_by_its_days(state: ProjectState) -> None:

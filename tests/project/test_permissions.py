@@ -285,3 +285,33 @@ def test_a_variable_in_the_params_of_a_start_is_a_text(desk: Folder) -> None:
     ran = desk.json("history", "base")
     assert ran[0]["params"] == {"x": "${DESK_PASSWORD}"}
     assert "geheim" not in json.dumps(ran)
+
+
+FILL = {"task_module": "mystocks_dagster.tasks.bootstrap", "task_function": "bootstrap_market"}
+
+
+def test_an_operator_reads_no_folder_of_the_server(caller: TestClient, desk: Folder, tmp_path: Path) -> None:
+    own = {**FILL, "task_id": "own", "task_type": "manual", "params": {"folder": "archive", "years": 2}}
+    desk.write("tasks.yaml", TASKS + f"  - {json.dumps(own)}\n")
+    (tmp_path / "outside").mkdir()
+    told = set()
+    for folder in (str(tmp_path / "outside"), "/no/such/folder", "~", "../outside", "data"):
+        asked = {"params": {"folder": folder, "years": 1}}
+        answers = (
+            caller.post("/api/tasks/own/start", json={**asked, "only": True}),
+            caller.patch("/api/tasks/own", json=asked, params={"dry_run": True}),
+            caller.patch("/api/tasks/base", json={**FILL, **asked}, params={"dry_run": True}),
+        )
+        assert [answer.status_code for answer in answers] == [403] * 3
+        told |= {answer.text for answer in answers}
+    assert len(told) == 3, "whether a folder is there cannot be told"
+    assert "folder of own names files of this machine, which may not be given from here" in "".join(told)
+    # The value that the owner has written stays.
+    assert caller.patch("/api/tasks/own", json={"timeout": 90}).status_code == 200
+    same = {"params": {"folder": "archive", "years": 1}}
+    assert caller.post("/api/tasks/own/start", json=same).json()["error"] == "NoDaemon"
+
+
+def test_a_file_under_another_function_is_not_taken_along(caller: TestClient) -> None:
+    assert caller.patch("/api/tasks/base", json={"params": {"folder": "/etc"}}).status_code == 200
+    assert caller.patch("/api/tasks/base", json=FILL).status_code == 403

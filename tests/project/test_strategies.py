@@ -62,6 +62,15 @@ def test_one_that_looks_ahead_fails_and_never_runs_outside_its_process(project):
     assert "without the days after" in text
 
 
+def test_the_test_of_one_that_looks_ahead_is_all_in_chinese(project, monkeypatch):
+    project.folder.write("strategies/prophet.py", PROPHET)
+    monkeypatch.setenv("MYSTOCKS_LANG", "zh")
+    text = project("strategies", "check", "prophet", "-p", "by=1.02", code=1)
+    assert "失败 prophet 用到了未来数据" in text
+    assert "之后的数据后是" in text
+    assert "with all days" not in text
+
+
 def test_a_faulty_file_is_a_problem_of_the_project(project):
     project.folder.write("strategies/prophet.py", PROPHET.replace('    """Know tomorrow."""\n', ""))
     assert "prophet: it has no docstring" in project("check", code=1)

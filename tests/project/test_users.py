@@ -17,13 +17,17 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from support.blocks import Reader, block
 from support.commands import Commands, commands_in
+from support.postgres import server_of_a_language, use_postgres
 from support.project import ROOT
 
 from mystocks_dagster.api.auth import USER
+from mystocks_dagster.dagster_tables import SqliteTables
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import open_instance
-from mystocks_dagster.project import users
+from mystocks_dagster.project import calendar_refresh, users
 from mystocks_dagster.project.roles import Role
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.trading_calendar.refresh import RefreshResult
 from mystocks_dagster.web.mutations import MutationGuard
 
 pytestmark = pytest.mark.slow
@@ -194,6 +198,63 @@ def test_the_log_says_who_did_what_by_which_way(desk: Desk, cli: Commands) -> No
     assert cli.json("audit", "--since", "2099-01-01") == []
 
 
+def test_the_log_has_an_export_and_a_refresh_of_the_calendar(
+    desk: Desk, cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = users.add(Settings.from_env(), "li", Role.EDITOR)
+    path = enter(desk, secret).post("/api/tasks/export", json={"output_path": "exports/a.yaml"}).json()["path"]
+    enter(desk, OWNER).post("/api/tasks/export", json={"output_path": "exports/b.yaml"})
+    fetched = RefreshResult(changed=True, message="fetched")
+    monkeypatch.setattr(calendar_refresh, "refresh", lambda *_: fetched)
+    cli("calendar", "--refresh", "--source", "simulated")
+    told = [(entry["user"], entry["action"], entry["target"]) for entry in cli.json("audit")[:3]]
+    assert told == [
+        (told[0][0], "refresh the trading calendar", "simulated"),
+        ("owner", "export the task file", path.replace("a.yaml", "b.yaml")),
+        ("li", "export the task file", path),
+    ]
+
+
+def test_without_the_database_an_edit_or_export_is_refused_and_changes_nothing(desk: Desk, cli: Commands) -> None:
+    away = "storage:\n  postgres:\n    postgres_url: postgresql://nobody@127.0.0.1:1/none\n"
+    desk.folder.write("dagster.yaml", away)
+    assert "does not answer" in cli("edit", "base", "timeout=99", code=1)
+    assert "+" in cli("edit", "base", "timeout=99", "--dry-run")
+    assert enter(desk, OWNER).patch("/api/tasks/base", json={"timeout": 99}).status_code == 503
+    assert "does not answer" in cli("export", "given.yaml", code=1)
+    assert "does not answer" in cli("calendar", "--refresh", "--source", "simulated", code=1)
+    assert (desk.folder.root / "tasks.yaml").read_text(encoding="utf-8") == TASKS
+    assert not (desk.folder.root / "given.yaml").exists()
+    assert Door("editor").ask(LAUNCH) == 503
+
+
+def test_what_was_done_and_could_not_be_noted_is_told_as_done(
+    desk: Desk, cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise InstanceError("The database does not answer.")
+
+    monkeypatch.setattr(SqliteTables, "keep", away)
+    told = cli("disable", "daily", code=1)
+    assert "This was done, but the audit log has no entry of it: switch a schedule, daily. The database" in told
+    told = cli("edit", "base", "timeout=99", code=1)
+    assert "This was done, but the audit log has no entry of it: edit the task file, tasks.yaml. The database" in told
+    assert "timeout: 99" in (desk.folder.root / "tasks.yaml").read_text(encoding="utf-8")
+
+
+def test_the_log_is_not_empty_on_a_database_that_orders_text_as_a_language_does(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server_of_a_language(monkeypatch) as server:
+        use_postgres(cli.folder, server, monkeypatch)
+        cli("disable", "daily")
+        middle = cli.json("audit")[0]["time"]
+        cli("enable", "daily")
+        assert [entry["detail"] for entry in cli.json("audit")] == ["on", "off"]
+        assert [entry["detail"] for entry in cli.json("audit", "--limit", "1")] == ["on"]
+        assert [entry["detail"] for entry in cli.json("audit", "--since", middle)] == ["on", "off"]
+
+
 #: Where Dagster takes reports of assets; an asset may have any name.
 REPORTS = ("/dagster/report_asset_materialization/x", "/dagster/report_asset_materialization/a/graphql")
 
@@ -237,6 +298,13 @@ def test_only_editors_change_something_in_dagsters_own_ui(desk: Desk, role: str 
     for path in REPORTS:
         assert door.client.post(path, json={"query": "{ version }"}).status_code == status
     assert len(door.reached) == (5 if status == 200 else 1)
+
+
+def test_who_reads_chinese_is_refused_by_dagsters_own_ui_in_chinese(desk: Desk) -> None:
+    door, chinese = Door("viewer"), {"accept-language": "zh"}
+    for content, told in ((json.dumps({"query": LAUNCH}), "li 的角色是 viewer"), ("[]", "请发送一个 JSON 对象")):
+        answer = door.client.post("/dagster/graphql", content=content, headers=chinese)
+        assert told in answer.json()["message"]
 
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])

@@ -11,6 +11,7 @@ from mystocks_dagster.datasets.reader import Dataset, read_dataset
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
 from mystocks_dagster.market.tables import BUILT_IN
 from mystocks_dagster.sources.dataset_files import read_files
+from mystocks_dagster.sources.dataset_frames import ColumnError, without_bare_names
 from mystocks_dagster.texts.catalogue import translate
 
 TEXT = """\
@@ -67,7 +68,7 @@ def test_values_have_our_units_and_types(dataset: Dataset, tmp_path: Path) -> No
         ("600519,,1,2024-13-01,,,\n", "2024-13-01"),
         ("600519,,1,,perhaps,,\n", "active is 'perhaps', which is not a flag"),
         ("600519,,1,,,soon,\n", "seen is 'soon', which is not a moment"),
-        ("600519,,1\n,,,,,,,,,,,,\n", "equal columns in all lines"),
+        ("600519,,1,,,,\n,,,,,,,,,,,,\n600519,,1,,,,,,\n", "a.csv:4 has 9 values, and the line with the names has 7."),
     ],
 )
 def test_a_wrong_value_is_named_with_its_file(row: str, message: str, dataset: Dataset, tmp_path: Path) -> None:
@@ -81,11 +82,73 @@ def test_the_row_with_a_wrong_value_is_named(dataset: Dataset, tmp_path: Path) -
         read(dataset, tmp_path, "600519,,1,,,,\n600519,,-,,,,\n600519,,abc,,,,\n600519,,xyz,,,,\n")
 
 
+def test_a_row_whose_numbers_are_all_empty_is_stored_with_unknown_numbers(dataset: Dataset, tmp_path: Path) -> None:
+    frame = read(dataset, tmp_path, "600519,,1.5,,,,\n000001,,,2024-03-01,,,\n300750,-,--,,,,\n")
+    assert frame["symbol"].to_list() == ["600519.SH", "000001.SZ", "300750.SZ"]
+    assert frame["price"].to_list() == [1.5, None, None]
+    assert read(dataset, tmp_path, "000001,,,,,,\n")["symbol"].to_list() == ["000001.SZ"]
+
+
+def test_lines_in_which_nothing_stands_are_no_rows(dataset: Dataset, tmp_path: Path) -> None:
+    assert read(dataset, tmp_path, "600519,,1.5,,,,\n\n,,,,,,\n , ,-,,,,\n  \n000001,,2,,,,\n\n").height == 2
+
+
+def test_a_line_that_ends_early_is_named_with_its_number(dataset: Dataset, tmp_path: Path) -> None:
+    text = '600519,,1.5,,,,"two\nlines"\n\n000001,,2\n'
+    with pytest.raises(SourceChanged, match=r"in/a\.csv:5 has 3 values, and the line with the names has 7\.") as raised:
+        read(dataset, tmp_path, text)
+    assert "请补全该行" in translate(str(raised.value), "zh")
+
+
+def test_a_list_from_a_call_leaves_out_what_it_only_names(tmp_path: Path) -> None:
+    path = tmp_path / "quotes.yaml"
+    text = TEXT.replace("active: {source: 在持, type: flag", "active: {source: 在持, type: name")
+    path.write_text(text.replace("in/*.*", "in/*.csv"), encoding="utf-8")
+    (tmp_path / "in").mkdir()
+    dataset = read_dataset(path, BUILT_IN)
+    frame = read(dataset, tmp_path, "600519,,1.5,,,,\n000001,,,,平安,,\n300750,,,2024-03-01,,,\n")
+    assert without_bare_names(dataset, frame)["symbol"].to_list() == ["600519.SH", "300750.SZ"]
+    with pytest.raises(ColumnError, match="every number is unknown in 1 rows"):
+        without_bare_names(dataset, frame[1:2])
+
+
 def test_a_column_that_vanished_or_appeared_is_named(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(SourceChanged, match="no column 价格"):
         read(dataset, tmp_path, "代码,股数,日期,在持,时间\n600519,1,,,\n".encode())
     with pytest.raises(SourceChanged, match="unknown column 新列"):
         read(dataset, tmp_path, (HEAD.strip() + ",新列\n600519,1,1,,,,,x\n").encode())
+
+
+def test_names_of_columns_may_have_blanks_around_them(dataset: Dataset, tmp_path: Path) -> None:
+    head = HEAD.replace(",", " , ").replace("价格", "\u3000价格\u00a0")
+    assert read(dataset, tmp_path, f"{head}600519,,1.5,,,,\n".encode())["price"].to_list() == [1.5]
+    with pytest.raises(SourceChanged, match=r"in/a\.csv has more than one column 价格\."):
+        read(dataset, tmp_path, (HEAD.strip() + ", 价格\n600519,,1,,,,,2\n").encode())
+
+
+def test_a_file_with_the_line_ends_of_an_old_mac_is_read(dataset: Dataset, tmp_path: Path) -> None:
+    frame = read(dataset, tmp_path, (HEAD + "600519,,1.5,,,,\n000001,,2,,,,茅台\n").replace("\n", "\r").encode())
+    assert frame["price"].to_list() == [1.5, 2]
+
+
+@pytest.mark.parametrize(
+    ("head", "message", "chinese"),
+    [
+        (HEAD.replace(",", "，"), "has full-width '，' between the names of its columns. Write ,", "全角的 '，'"),
+        (HEAD.replace("代码,", "代码，"), "no column 代码 or code; there are '代码，股数', '价格'", "现有的列"),
+        (HEAD.replace("代码", "CＯＤＥ"), "no column 代码 or code; 'CＯＤＥ' looks like it, and has other", "字符不同"),
+        (HEAD.replace("代码", "代\u200b码"), "no column 代码 or code; '代\\u200b码' looks like it", "字符不同"),
+        (HEAD.replace("备注", "备注,"), "unknown column ''", "未知的列"),
+    ],
+    ids=["full-width commas", "one of them", "full-width letters", "an invisible character", "a comma at the end"],
+)
+def test_names_that_only_look_right_are_shown_as_they_stand(
+    head: str, message: str, chinese: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceChanged, match=r"in/a\.csv") as raised:
+        read(dataset, tmp_path, (head + head).encode())
+    assert message in str(raised.value)
+    assert chinese in translate(str(raised.value), "zh")
 
 
 def test_text_of_excel_in_chinese_windows_is_read(dataset: Dataset, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def test_a_frame_of_the_market_gives_its_other_columns_as_detail(write_strategie
     ("body", "message"),
     [
         (HEAD + "    return 1 / 0\n", "failed: ZeroDivisionError: division by zero"),
+        ("import sys\n" + HEAD + "    sys.exit(3)\n", "failed: it called sys.exit(3) instead of returning"),
         (HEAD + "    return None\n", "must return Rules(buy=..., sell=...), not NoneType"),
         (
             HEAD + "    return Rules(buy=pl.col('ma5') > 1, sell=pl.lit(False))\n",
@@ -133,6 +134,8 @@ def test_i_wrote_a_text_where_an_expression_belongs_and_am_told_the_field(write_
     ("columns", "message"),
     [
         ("side=pl.lit('buy'), date=pl.lit('today')", "its column date must hold dates (pl.Date), but holds String"),
+        ("side=pl.lit('buy'), date=pl.lit(None, pl.Date)", "its column date has a row without a date"),
+        ("side=pl.lit('buy'), symbol=pl.lit(600519)", "its column symbol must hold texts, but holds Int32"),
         ("side=pl.lit('buy'), score=pl.lit('x')", "its column score must hold numbers, but holds String"),
         ("side=pl.lit('buy'), weight=pl.lit([1])", "its column weight must hold numbers, but holds List"),
     ],
@@ -148,3 +151,47 @@ def test_a_column_of_another_kind_in_a_frame_of_the_market_is_named(write_strate
 def test_a_condition_that_is_never_known_gives_no_signal(write_strategies):
     write_strategies(f"{HEAD}    return Rules(buy=pl.lit(None), sell=pl.lit(None), score=pl.lit(None))\n")
     assert signals_of(choice_of("own"), rows(a=[1.0, 2.0])).is_empty()
+
+
+@pytest.mark.parametrize("trusting", [False, True])
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        (
+            "score=pl.lit(float('nan'))",
+            "its score of a on 2024-01-01 is nan; where it is not a finite number, give null",
+        ),
+        ("score=close / 0", "its score of a on 2024-01-01 is inf; where it is not a finite number, give null: "),
+        ("weight=-close / 0", "its weight of a on 2024-01-01 is -inf; where it is not a finite number, give null: "),
+        ("weight=pl.lit(-0.5)", "its weight of a on 2024-01-01 is -0.5; it is the share of the equity"),
+        ("weight=pl.lit(50)", "its weight of a on 2024-01-01 is 50; it is the share of the equity"),
+    ],
+)
+def test_my_score_or_weight_is_no_number_that_can_be_stored_and_i_am_told_where(
+    write_strategies, field, told, trusting
+):
+    head = HEAD.replace(")\ndef", ", lookback=1)\ndef")
+    code = "    close = pl.col('close_hfq')\n"
+    path = write_strategies(f"{head}{code}    return Rules(buy=close > 0, sell=close < 0, {field})\n")
+    with pytest.raises(InvalidParams) as raised:
+        signals_of(choice_of("own"), rows(a=[1.0, 2.0]), trusting=trusting)
+    assert f"The strategy own ({path}:4) failed: {told}" in str(raised.value)
+    write_strategies(f"{head}{code}    return Rules(buy=close < 0, sell=close < 0, {field})\n")
+    assert signals_of(choice_of("own"), rows(a=[1.0, 2.0]), trusting=trusting).is_empty()
+
+
+def test_a_frame_of_the_market_with_such_a_score_or_weight_is_refused_too(write_strategies):
+    head = HEAD.replace("n: int = 1", "market: pl.DataFrame")
+    write_strategies(f"{head}    return market.with_columns(side=pl.lit('buy'), score=pl.col('close_hfq') / 0)\n")
+    with pytest.raises(InvalidParams, match=r"its score of a on 2024-01-01 is inf; .*score\.is_finite\(\)"):
+        signals_of(choice_of("own"), rows(a=[1.0]))
+    write_strategies(f"{head}    return market.with_columns(side=pl.lit('buy'), weight=1.5)\n")
+    with pytest.raises(InvalidParams, match=r"its weight of a on 2024-01-01 is 1\.5; it is the share"):
+        signals_of(choice_of("own"), rows(a=[1.0]))
+
+
+def test_weights_that_add_up_to_all_may_end_in_another_last_digit(write_strategies):
+    write_strategies(
+        f"{HEAD}    return Rules(buy=pl.lit(True), sell=pl.lit(False), weight=pl.lit(1.0000000000000002))\n"
+    )
+    assert signals_of(choice_of("own"), rows(a=[1.0]))["weight"].to_list() == [1.0]

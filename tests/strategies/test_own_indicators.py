@@ -108,6 +108,15 @@ def test_a_column_is_named_after_the_indicator_or_its_label(write):
     [
         ('"amount"], outputs', '"ma5"], outputs', "flow: it reads 'ma5'; an indicator can read open_hfq, high_hfq"),
         ('outputs=["line", "rise"], ', "", "flow: @indicator needs reads=[...] and outputs=[...]"),
+        ('["line", "rise"]', '["line", "line"]', "flow: two outputs have the column of 'line'"),
+        ('["line", "rise"]', '["line", "Line"]', "flow: two outputs have the column of 'Line'"),
+        (
+            '["line", "rise"]',
+            '["line", "a b"]',
+            "flow: an output cannot be called 'a b'; it ends the name of a column: ",
+        ),
+        ('["line", "rise"]', '["line", ""]', "flow: an output cannot be called ''; it ends the name of a column: "),
+        ('["line", "rise"]', '["line", "date"]', "flow: an output cannot be called 'date'; it ends the name of"),
         ("n: int = 3", "market: int = 3", "flow: lookback uses 'n', which is no parameter"),
     ],
 )
@@ -152,3 +161,38 @@ def test_the_shift_test_finds_a_look_ahead_and_a_lookback_that_is_too_short(writ
     assert (first.cut, first.side, first.part) == ("future", "rise", None)
     write(FLOW.replace('lookback="n"', 'lookback="n - 1"'))
     assert {item.cut for item in indicator_shift_test(own_indicators()["flow"], {"n": 3}, rows).differences} == {"past"}
+
+
+#: Expressions that fail only on rows, and what is said of them.
+FAILING = {
+    "pl.lit('x')": "its output 'rise' must be a number on each row, but is String",
+    "pl.concat_list('close_hfq')": "its output 'rise' must be a number on each row, but is List(Float64)",
+    "pl.struct('close_hfq')": "its output 'rise' must be a number on each row, but is Struct({'close_hfq': Float64})",
+    "price.head(3)": "ShapeError: the length of the window expression did not match that of the group",
+    "price.map_batches(lambda values: 1 / 0, pl.Float64)": "ZeroDivisionError: division by zero",
+    "price.map_batches(lambda values: exit(3), pl.Float64)": "it called sys.exit(3) instead of returning",
+    "exit(3)": "it called sys.exit(3) instead of returning",
+}
+
+
+@pytest.mark.parametrize("expression", FAILING)
+def test_my_indicator_fails_on_its_rows_and_i_am_told_its_name_file_and_line(write, bars, rows, expression):
+    path = write(
+        FLOW.replace("price - price.shift(n)", expression).replace(
+            "import polars", "from sys import exit\nimport polars"
+        )
+    )
+    told = f"The indicator flow ({path}:7) failed: {FAILING[expression]}"
+    with pytest.raises(InvalidParams) as raised:
+        evaluate(planned(), bars)
+    assert str(raised.value) == told
+    with pytest.raises(InvalidParams) as raised:
+        indicator_shift_test(own_indicators()["flow"], {"n": 3}, rows)
+    assert str(raised.value) == told
+
+
+def test_an_output_may_be_one_number_or_a_condition(write, bars):
+    write(FLOW.replace("price - price.shift(n)", "pl.lit(2)"))
+    assert set(evaluate(planned(), bars)["flow_rise"]) == {2.0}
+    write(FLOW.replace("price - price.shift(n)", "price > 0"))
+    assert set(evaluate(planned(), bars)["flow_rise"]) == {1.0}

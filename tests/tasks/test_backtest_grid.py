@@ -12,6 +12,7 @@ from mystocks_dagster.tasks.backtest import BacktestParams, run_backtest
 from mystocks_dagster.tasks.backtest_grid import run_backtest_grid
 from mystocks_dagster.tasks.backtest_grid_params import GridParams
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
+from mystocks_dagster.texts.catalogue import translate
 
 pytestmark = pytest.mark.slow
 
@@ -30,8 +31,20 @@ def test_each_combination_has_the_figures_of_its_own_backtest(computing, lake, a
     assert best["total_return"].to_list() == [rows["total_return"].max()]
     assert json.loads(best["params"].item())["slippage_ticks"] == 0
     assert result.rows == {"backtest_grids": 4}
+    assert (
+        f"best of 4 by total_return: max_positions={json.loads(best['params'].item())['max_positions']}, "
+        in result.message
+    )
     run_backtest_grid(GridParams(grid=grid, metric="total_return", processes=1), computing)
     assert lake.read("backtest_grids").height == 4
+
+
+def test_the_best_combination_is_told_in_the_words_of_tasks_yaml(computing, lake, alternating_market):
+    result = run_backtest_grid(GridParams(grid={"stop_loss": [None]}, processes=1), computing)
+    assert result.message.startswith("ma_crossover, best of 1 by sharpe: stop_loss=null, with a total return of ")
+    assert translate(result.message, "zh").startswith(
+        "ma_crossover，1 个组合中按 sharpe 最优的是 stop_loss=null，总收益率 "
+    )
 
 
 def test_walk_forward_tests_the_best_of_each_window_on_the_days_after_it(computing, lake, alternating_market, weekdays):
@@ -112,7 +125,8 @@ def test_a_parameter_that_several_strategies_have_is_tried_with_each(computing, 
         ({"grid": {"strategy_id": ["breakout", "rsi_reversion"], "days": [5]}}, "the grid has no parameter 'days'"),
         ({"grid": {"max_positions": []}}, "the grid has no values of max_positions"),
         ({"grid": {"max_position": [1]}}, "no parameter 'max_position'. Did you mean 'max_positions'"),
-        ({"grid": {"max_positions": [0]}}, "the grid's max_positions 0: "),
+        ({"grid": {"max_positions": [0]}}, "the grid's max_positions 0: max_positions must be at least 1, found 0"),
+        ({"grid": {"max_positions": ["x"]}}, "max_positions 'x': max_positions must be a whole number, found 'x'"),
         ({"grid": {"max_positions": [1]}, "train_days": 60}, "needs both train_days and test_days"),
         ({"grid": {"max_positions": [1]}, "metric": "alpha"}, "alpha needs a benchmark"),
         ({"grid": {name: list(range(1, 100)) for name in ("max_positions", "holding_days")}}, "9,801 combinations"),

@@ -1,5 +1,6 @@
 """The entries of `indicators:`: which columns they ask for, and the place of each mistake."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_each_entry_of_the_catalogue_takes_its_defaults_by_name(name):
         ({"name": "CCI", "n": 100_000}, ("n",), "2500"),
         ({"name": "CCI", "m": 3}, ("m",), "CCI has no parameter 'm' Allowed: n."),
         ({"name": "MACD", "formula": "C"}, ("name",), "of the catalogue"),
-        ({"name": "1X", "formula": "C"}, ("name",), "pattern"),
+        ({"name": "1X", "formula": "C"}, ("name",), "name cannot be"),
         ({"formula": "C"}, ("name",), "required"),
         ({"name": "X", "formula": "C", "file": "formulas/x.txt"}, (), "either formula or file"),
         (
@@ -154,3 +155,31 @@ def test_the_check_of_a_task_file_names_the_line_of_each_mistake(formulas, tmp_p
     # The caret stands under the function: after `          formula: "A:=`.
     assert (formula.column, formula.width) == (24, 4)
     assert (own.line, "formulas/x.txt:1:5" in own.message) == (12, True)
+
+
+@pytest.mark.parametrize("name", ["a b", "1a", "a-b", "", "x" * 41, "a\n"])
+def test_i_called_my_formula_what_cannot_begin_a_column_and_am_told_what_can(name):
+    place, text = fault({"name": name, "formula": "C;"})
+    assert place == ("indicators", 0, "name")
+    assert "name cannot be " in text
+    assert "Write one word: a letter, also a Chinese one, then letters, digits or _, 40 at most." in text
+    assert "pattern" not in text
+
+
+def test_a_pipe_or_a_folder_is_not_proposed_as_the_formula_that_i_meant(formulas, tmp_path):
+    os.mkfifo(formulas / "fifo.txt")
+    (formulas / "dir.txt").mkdir()
+    (tmp_path / "secret.txt").write_text("x")
+    (formulas / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (formulas / "away.txt").symlink_to(formulas / "gone.txt")
+    for name, kind in (("fifo", "it is a pipe"), ("dir", "it is a folder")):
+        with pytest.raises(InvalidParams) as raised:
+            read_formula(f"formulas/{name}.txt")
+        assert f"{raised.value}" == (
+            f"formulas/{name}.txt cannot be read: {kind}. Check that it is a file, and its permissions."
+        )
+    with pytest.raises(InvalidParams, match=r"No such file or directory\. formulas/ has no \.txt files\."):
+        read_formula("formulas/link2.txt")
+    (formulas / "links.txt").write_text("C;")
+    with pytest.raises(InvalidParams, match=r"Did you mean 'formulas/links\.txt'\?"):
+        read_formula("formulas/lin.txt")

@@ -111,3 +111,9 @@ def test_weeks_and_months_have_all_indicators_too(computing, lake, market, perio
     rows = days.group_by_dynamic("date", every=every).agg(pl.col("volume").sum())
     expected = MyTT.MA(rows["volume"].to_numpy().astype(float), 2)
     np.testing.assert_allclose(column(lake, "600519.SH", "vol_ma2", f"indicators_{period}"), expected)
+
+
+def test_a_formula_that_gives_no_value_on_the_newest_day_has_its_own_reason(computing, lake, market):
+    result = calculate(computing, {"name": "gap", "formula": "X:IF(C>0,DRAWNULL,C);"}, periods=["daily"])
+    assert "No symbol has a value of gap_x (daily) on the newest day: " in result.message
+    assert "or the formula gives none on that day, as with DRAWNULL." in result.message

@@ -135,6 +135,9 @@ def test_a_path_through_a_link_is_refused_and_a_linked_cache_left_alone(
         cleanup_cache_data(unchecked("tmp"), run)
     assert cleanup_cache_data(CleanupParams(), run).metadata["files"] == 0
     assert treasure.exists()
+    (tmp_path / "link").symlink_to(treasure.parent)
+    with pytest.raises(InvalidParams, match="is not a folder within the project"):  # and nothing of what it is
+        cleanup_cache_data(unchecked(str(tmp_path / "link")), run)
 
 
 def test_a_lake_a_package_and_an_instance_within_a_cache_stay(run: TaskRun, root: Path) -> None:

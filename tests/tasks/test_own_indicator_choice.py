@@ -77,7 +77,7 @@ def test_two_parameter_sets_stand_beside_each_other(computing, lake, project):
         ("flwo", (), "'flwo' is no indicator"),
         ({"name": "flow", "m": 3}, ("m",), "the indicator flow has no parameter 'm'"),
         ({"name": "flow", "n": "x"}, ("n",), "valid integer"),
-        ({"name": "flow", "label": "My"}, ("label",), "pattern"),
+        ({"name": "flow", "label": "My"}, ("label",), "label cannot be"),
     ],
 )
 def test_a_fault_is_found_at_load(project, entry, place, text):

@@ -186,3 +186,52 @@ def test_an_unknown_strategy_is_refused():
 def test_the_seeds_parameters_are_the_defaults():
     assert SignalParams() == SignalParams(strategies=["ma_crossover", "macd_divergence", "kdj_overbought"])
     assert tables_of(calculate_strategy_signals).reads == ("indicators_daily", "daily_bars")
+
+
+MARKET = (
+    "import polars as pl\nfrom datetime import date\nfrom mystocks_dagster.strategies import Rules, strategy\n"
+    '@strategy(reads=["close_hfq"], lookback=0)\ndef own(market: pl.DataFrame) -> pl.DataFrame:\n    """Own."""\n'
+)
+
+
+@pytest.fixture
+def write_own(tmp_path, monkeypatch):
+    """Write a strategy `own` of the whole market, which returns `rows`."""
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+
+    def write(rows):
+        path = tmp_path / "strategies" / "own.py"
+        path.parent.mkdir(exist_ok=True)
+        frame = f"pl.DataFrame({rows!r}, schema=['symbol', 'date'], orient='row')"
+        columns = "pl.col('date').str.to_date(), side=pl.lit('buy')"
+        path.write_text(f"{MARKET}    return {frame}.with_columns({columns})\n")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("symbol", "day", "example"),
+    [
+        ("999999.XX", "2024-06-03", "999999.XX on 2024-06-03"),
+        ("000001.SZ", "2024-06-08", "000001.SZ on 2024-06-08"),
+        (None, "2024-06-03", "null on 2024-06-03"),
+        ("000001.SZ", "2035-01-01", "000001.SZ on 2035-01-01"),
+    ],
+)
+def test_my_strategy_names_stocks_or_days_without_a_bar_and_i_am_told(
+    computing, lake, market, weekdays, write_own, symbol, day, example
+):
+    indicate(computing)
+    write_own([(symbol, day)])
+    result = signal(computing, strategies=["own", "ma_crossover"])
+    assert "own: 1 signals are not stored, as there is no bar of their symbol and day, such as " in result.message
+    assert f"such as {example}." in result.message
+    assert "ma_crossover:" not in result.message
+    assert result.status == "success"
+    write_own([(symbol, day), *(("000001.SZ", f"{weekdays[at]}") for at in (3, 149))])
+    result = signal(computing, strategies=["own"])
+    assert result.metadata["signals"] == {"own": 2}
+    assert (
+        f"own: 1 signals are not stored, as there is no bar of their symbol and day, such as {example}."
+        in result.message
+    )

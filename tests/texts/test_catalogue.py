@@ -95,6 +95,25 @@ def test_each_text_is_found_again_with_its_values():
     assert not wrong
 
 
+SAID_OF_A_FILE = re.compile(r"(\{0\} )?(is|was|has|holds|cannot|lies|belongs|already|names|does) \S+ [^()]*$")
+
+
+def test_what_is_said_of_a_file_is_chinese_whatever_its_folder_is_called():
+    """A folder may have blanks, # and brackets in its name."""
+    path = "/home/张三/数据 集 #2/My Files (1)/ratings 1.csv"
+    wrong = {}
+    for english, chinese in entries().items():
+        if SAID_OF_A_FILE.match(english):
+            said, told = as_said(english), as_told(english, chinese)
+            if english.startswith("{0}"):
+                said, told = said.replace("v0x", path), told.replace("v0x", path)
+            else:
+                said, told = f"{path} {said}", f"{path} {told}"
+            if unspaced(found := translate(said, "zh")) != unspaced(told):
+                wrong[english] = found
+    assert not wrong
+
+
 @pytest.mark.parametrize(
     ("english", "chinese"),
     [
@@ -182,6 +201,29 @@ def test_each_text_is_found_again_with_its_values():
             "Incomplete: 2023-01-13: 1 row set aside, 2023-02-22: 2 rows set aside and 26 more.",
             "不完整：2023-01-13: 隔离 1 行，2023-02-22: 隔离 2 行，另有 26 个。",
             id="days-with-their-rows",
+        ),
+        pytest.param(
+            "daily_bars has no version 99; its versions are 0 to 24. List them: mystocks data versions daily_bars",
+            "daily_bars 没有版本 99；现有版本：0 至 24。列出它们：mystocks data versions daily_bars",
+            id="from-the-first-to-the-last",
+        ),
+        pytest.param(
+            "partly done: My own words. There are more of them. Not done (2): 2026-11-26, 2026-11-27."
+            " Run only these again: mystocks run load --failed-only",
+            "部分完成：My own words。There are more of them. 未完成（2）：2026-11-26、2026-11-27。"
+            "只重做这些：mystocks run load --failed-only",
+            id="a-users-own-sentences-within",
+        ),
+        pytest.param("skipped: margin: nothing to load.", "跳过：margin：没有需要装载的数据。", id="a-word-and-why"),
+        pytest.param("[green]queued[/] after: run 3f2a", "[green]已排队[/] after：运行 3f2a", id="a-task-like-a-word"),
+        pytest.param("stopped", "已停止", id="a-servers-last-word"),
+        pytest.param(
+            "/x/tasks.yaml:3:5: owner must be text, found 3", "/x/tasks.yaml:3:5: owner 应为文本，这里是 3", id="a-type"
+        ),
+        pytest.param(
+            "/x/a.csv cannot be read as daily_bars: found more fields than defined in 'Schema'",
+            "/x/a.csv 不能作为 daily_bars 读取：有一行的列数多于第一行",
+            id="what-polars-says",
         ),
         pytest.param("Did you mean 'load' or 'lead'?", "是不是 'load' 或 'lead'？", id="a-choice-of-names"),
         pytest.param(

@@ -1,5 +1,7 @@
 """What reaches Dagster's GraphQL: changes come as POST of JSON only, and a page of another site asks nothing."""
 
+import re
+
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -51,3 +53,14 @@ def test_json_by_post_is_dagsters_to_answer(browser: TestClient) -> None:
 def test_a_page_of_another_site_asks_nothing(browser: TestClient) -> None:
     headers = {"origin": "http://elsewhere.example"}
     assert browser.get("/graphql", params={"query": QUESTION}, headers=headers).status_code == 403
+
+
+def test_who_reads_chinese_is_refused_in_chinese(browser: TestClient) -> None:
+    chinese = {"accept-language": "zh"}
+    answers = [
+        browser.get("/graphql", params={"query": CHANGE}, headers=chinese),
+        browser.post("/graphql", content=b"{}", headers=chinese),
+        browser.get("/graphql", params={"query": QUESTION}, headers={**chinese, "origin": "http://elsewhere.example"}),
+    ]
+    assert [answer.status_code for answer in answers] == [405, 415, 403]
+    assert [answer.json()["message"] for answer in answers if not re.search("[\u4e00-\u9fff]", answer.text)] == []

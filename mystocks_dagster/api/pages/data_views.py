@@ -3,18 +3,23 @@
 import io
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
 from mystocks_dagster.api.pages.coverage_map import coverage_map, month_map
 from mystocks_dagster.api.pages.site import Form, Site, day_of, project_of, redirect
-from mystocks_dagster.errors import InvalidParams, MyStocksError, UnknownName
+from mystocks_dagster.errors import Forbidden, InvalidParams, MyStocksError, UnknownName
 from mystocks_dagster.project.project import Project
+
+if TYPE_CHECKING:
+    import polars as pl
 
 #: Numbers of trading days that the heat map can show.
 SPANS = (60, 120, 250)
 _FORMATS = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
+#: How a text begins that a spreadsheet may run as a formula, also in full width.
+_FORMULA = r"^[=+\-@＝＋－＠\t\r\n]"
 _EXAMPLE = """SELECT symbol, close, amount
 FROM daily_bars
 WHERE date = (SELECT max(date) FROM daily_bars)
@@ -82,7 +87,7 @@ def _register_table(router: APIRouter, site: Site) -> None:
         buffer = io.BytesIO()
         if form == "csv":
             buffer.write("\ufeff".encode())  # so that Excel reads Chinese names
-            frame.write_csv(buffer)
+            _harmless(frame).write_csv(buffer)
         else:
             frame.write_parquet(buffer)
         disposition = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
@@ -94,8 +99,8 @@ def _register_table(router: APIRouter, site: Site) -> None:
         first, last = day_of(form.get("first", "")), day_of(form.get("last", ""))
         try:
             plan = project.coverage.plan([name], start=first, end=last)
-            run_ids = [project.runs.fill(fill) for fill in plan.fills]
-        except UnknownName:
+            run_ids = project.runs.fill(plan.fills)
+        except (UnknownName, Forbidden):
             raise
         except MyStocksError as error:
             return _table_page(site, request, name, first, error)
@@ -136,6 +141,14 @@ def _coverage_values(project: Project, name: str, day: date | None) -> dict[str,
         "day": day,
         "state": rows.get(day) if day else None,
     }
+
+
+def _harmless(frame: "pl.DataFrame") -> "pl.DataFrame":
+    """Return a frame in which an apostrophe stands before each text that a spreadsheet may run."""
+    import polars as pl
+
+    texts = pl.col(pl.String)
+    return frame.with_columns(pl.when(texts.str.contains(_FORMULA)).then("'" + texts).otherwise(texts).name.keep())
 
 
 def _cells(frame: Any) -> Mapping[str, Any]:

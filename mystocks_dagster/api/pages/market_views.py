@@ -38,6 +38,8 @@ _REFERENCE = {
 }
 #: Matches of a search that the page lists.
 _MATCHES = 50
+#: Tables whose rows the page of a stock lists besides its bars.
+_RECORDS = ("income_statements", "corporate_actions", "longhubang", "capital_flow_stock")
 _SYMBOL = re.compile(r"[0-9]{6}\.(SH|SZ|BJ)")
 
 
@@ -52,9 +54,10 @@ def _register_overview(router: APIRouter, site: Site) -> None:
 
     @router.get("")
     def overview(request: Request, day: str = "") -> Response:
-        market = project_of(request).market.day(day_of(day))
+        project = project_of(request)
+        market = project.market.day(day_of(day))
         maps = heat_map.drawings(market.industries) if market else []
-        return site.render(request, "market.html", market=market, maps=maps)
+        return site.render(request, "market.html", market=market, maps=maps, tasks=project.version.owners)
 
     @router.get("/find")
     def find(request: Request, q: str = Query("", max_length=40)) -> Response:
@@ -137,10 +140,14 @@ def _is_exact(security: "Security", text: str) -> bool:
 
 
 def _security_values(request: Request, symbol: str) -> dict[str, Any]:
-    market = project_of(request).market
+    project = project_of(request)
+    market = project.market
     security = market.security(symbol)
-    bars = market.last_bars(security)
+    bars, bars_table = market.last_bars(security), market.bars_table(security)
     return {
+        "tasks": project.version.owners,
+        "stored": market.stored([bars_table, *_RECORDS]),
+        "bars_table": bars_table,
         "security": security,
         "bars": bars,
         "records": market.records(symbol) if security.kind == "stock" else {},

@@ -1,5 +1,6 @@
 """What is checked before a machine takes runs: versions, the tables of the database, the clock, the lake."""
 
+import json
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.factory.machines import names
 from mystocks_dagster.history.dagster_storage import event_storage, revisions, run_storage, schedule_storage
 from mystocks_dagster.lake.access import check_access
+from mystocks_dagster.runs import daemon_lake
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.values import Values
 from mystocks_dagster.tags import Storage
@@ -30,12 +32,13 @@ def check(settings: Settings, instance: dg.DagsterInstance, url: str, name: str,
         report: Receives warnings.
 
     Raises:
-        InstanceError: Versions of this machine and of the others differ, or the database does not answer.
+        InstanceError: Versions or lakes of this machine and of the others differ, or the database does not answer.
         LakeUnavailable: The lake cannot be read or written.
     """
     values = Values(url)
     check_package(values.get(Storage.DAEMON_VERSION), name)
     check_tables(instance)
+    check_lake(values.get(Storage.DAEMON_LAKE), settings.lake, name)
     difference = time.time() - values.now()
     if abs(difference) > _CLOCK_SECONDS:
         side = "ahead of" if difference > 0 else "behind"
@@ -62,6 +65,20 @@ def different(daemon: str, name: str) -> str:
         f"{name} has mystocks-dagster {names.installed()}, and the daemon has {daemon}. Install one version on all "
         f"machines, for example pip install mystocks-dagster=={daemon}, and start `mystocks worker` again."
     )
+
+
+def check_lake(noted: str | None, lake: str, name: str) -> None:
+    """Raise an error if this machine's lake is another one than the daemon's; `noted` is None before its first start.
+
+    Raises:
+        InstanceError: The lakes differ.
+    """
+    daemon = json.loads(noted)["lake"] if noted else lake
+    if not daemon_lake.same_lake(daemon, lake):
+        raise InstanceError(
+            f"The lake of {name} is {lake}, and the daemon's is {daemon}: its runs would write into another lake. Set "
+            "MYSTOCKS_LAKE as the daemon has it, and start `mystocks worker` again."
+        )
 
 
 def check_tables(instance: dg.DagsterInstance) -> None:

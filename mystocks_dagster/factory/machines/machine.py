@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import platform
 import signal
 import threading
@@ -19,6 +20,7 @@ from mystocks_dagster.factory.machines.launcher import MachineRunLauncher
 from mystocks_dagster.factory.shared_versions import fetch
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared import outage
 from mystocks_dagster.shared.locks import Lock
 from mystocks_dagster.tags import Tag
 
@@ -26,6 +28,9 @@ from mystocks_dagster.tags import Tag
 _POLL_SECONDS = 0.3
 #: Seconds between two looks at the database's connection.
 _INTERVAL = 5.0
+#: Seconds after which the queue forgets a machine that has shown no sign of life.
+_FORGET_SECONDS = 30 * 86400.0
+_log = logging.getLogger(__name__)
 _WAITING = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 
 
@@ -86,7 +91,7 @@ class Machine:
 
     async def work(self, url: str) -> int:
         """Take runs until a signal to stop; return the exit code."""
-        app = queue.receiving(url)
+        app: Any = queue.receiving(url, self._report)
 
         @app.task(name=queue.QUEUE, pass_context=False)
         async def take(run_id: str, package: str) -> None:
@@ -101,14 +106,27 @@ class Machine:
                     install_signal_handlers=False,
                     shutdown_graceful_timeout=0,
                     delete_jobs="always",
+                    # Another machine's start must not remove this one from the list, which it needs to take jobs.
+                    stalled_worker_timeout=_FORGET_SECONDS,
                 )
             )
+
+            def stop() -> None:
+                app.connector.give_up()
+                self._worker.cancel()
+
             for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, self._worker.cancel)
-            keeper = asyncio.create_task(self._keep())
-            with contextlib.suppress(asyncio.CancelledError):
+                asyncio.get_running_loop().add_signal_handler(number, stop)
+            beside = [asyncio.create_task(work) for work in (self._keep(), self._recover(app))]
+            try:
                 await self._worker
-            keeper.cancel()
+            except asyncio.CancelledError:
+                pass
+            except Exception as error:
+                if outage.explain(error) is None:  # else it was stopped during an outage
+                    raise
+            for task in beside:
+                task.cancel()
         if self._refusal:
             self._report(self._refusal)
         return 1 if self._refusal else 0
@@ -120,14 +138,39 @@ class Machine:
             with contextlib.suppress(InstanceError):
                 await asyncio.to_thread(self._lock.keep)
 
+    async def _recover(self, app: Any) -> None:
+        """Take care of what dead machines have left in the queue."""
+        while True:
+            try:
+                await queue.recover(app, self._waits)
+            except Exception:  # noqa: BLE001 - the database does not answer, or another machine was quicker
+                _log.debug("the queue was not looked through", exc_info=True)
+            await asyncio.sleep(queue.LOST_SECONDS)
+
+    def _waits(self, run_id: str) -> bool | None:
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return None
+        return run.status in _WAITING and not run.tags.get(Tag.MACHINE)
+
     async def _take(self, run_id: str, package: str) -> None:
         """Execute a run, unless it has ended meanwhile; wait for the end of its process."""
         if package != names.installed():
             self._refuse(run_id, package)
             return
-        run = await asyncio.to_thread(self._start, run_id)
+        run = await self._started(run_id)
         while run is not None and self._local.check_run_worker_health(run).status.value == "RUNNING":
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def _started(self, run_id: str) -> Any:
+        """Start a run as `_start` does, once the database answers."""
+        while True:
+            try:
+                return await asyncio.to_thread(self._start, run_id)
+            except Exception as error:
+                if outage.explain(error) is None:
+                    raise
+            await asyncio.sleep(_INTERVAL)
 
     def _start(self, run_id: str) -> Any:
         """Start the process of a run and return the run with the tags of its process; None if it need not start."""
@@ -140,7 +183,9 @@ class Machine:
                 self._instance.add_run_tags(run_id, {Tag.MACHINE: self._name})
                 fetch(self._instance, run, self._settings)
                 self._local.launch_run(LaunchRunContext(dagster_run=run, workspace=None))
-            except Exception as error:  # noqa: BLE001 - whatever it is, a person must find it at the run
+            except Exception as error:  # whatever it is, a person must find it at the run
+                if outage.explain(error):
+                    raise
                 self._instance.report_run_failed(run, f"{self._name} cannot start this run: {error}")
                 return None
             return self._instance.get_run_by_id(run_id)

@@ -1,6 +1,8 @@
 """The queue of runs on their way to a machine: procrastinate's, in the database that the machines share."""
 
+import asyncio
 import contextlib
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,8 @@ from mystocks_dagster.errors import InstanceError
 if TYPE_CHECKING:
     import procrastinate
 
+#: A machine that has shown no sign of life for so many seconds has lost the runs that it had taken and not begun.
+LOST_SECONDS = 60
 #: Name of the queue, and of the one kind of job in it.
 QUEUE = "mystocks_runs"
 _EXISTS = "SELECT to_regclass('procrastinate_jobs') IS NOT NULL AS there"
@@ -50,12 +54,41 @@ def opened(url: str) -> Any:
         yield app
 
 
-def receiving(url: str) -> "procrastinate.App":
-    """Return the queue for taking runs; open it with `async with app.open_async()`."""
+def receiving(url: str, report: Callable[[str], None]) -> "procrastinate.App":
+    """Return the queue for taking runs; open it with `async with app.open_async()`.
+
+    Its connector waits for the end of an outage, until it is told to give up.
+
+    Args:
+        url: The database, as libpq takes it.
+        report: Receives a line at the beginning of an outage, and one at its end.
+
+    Raises:
+        InstanceError: procrastinate is not installed.
+    """
     _check_installed()
     import procrastinate
 
-    return procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=url))
+    from mystocks_dagster.factory.machines.patience import PatientConnector
+
+    return procrastinate.App(connector=PatientConnector(url, report))
+
+
+async def recover(app: "procrastinate.App", waits: Callable[[str], bool | None]) -> None:
+    """Queue the jobs again that a dead machine had taken and not begun, and remove those whose run has ended.
+
+    Args:
+        app: The queue, open for taking runs.
+        waits: Returns of a run's id whether no machine has begun it; None if it has ended, or does not exist.
+    """
+    from procrastinate.jobs import Status
+
+    for job in await app.job_manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=LOST_SECONDS):
+        waiting = await asyncio.to_thread(waits, str(job.task_kwargs["run_id"]))
+        if waiting:
+            await app.job_manager.retry_job(job)
+        elif waiting is None:
+            await app.job_manager.finish_job(job, Status.ABORTED, delete_job=True)
 
 
 def hand_over(app: "procrastinate.App", run_id: str, package: str, priority: int) -> None:

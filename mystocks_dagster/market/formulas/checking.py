@@ -22,7 +22,7 @@ from mystocks_dagster.market.formulas.syntax import (
     walk,
 )
 
-_WITHOUT_ARGUMENTS = {name for name, function in FUNCTIONS.items() if not function.arguments}
+_WITHOUT_ARGUMENTS = tuple(name for name, function in FUNCTIONS.items() if not function.arguments)
 
 
 def check(formula: Formula) -> list[FormulaProblem]:
@@ -48,7 +48,7 @@ class _Check:
     def __init__(self, formula: Formula) -> None:
         self._formula = formula
         self._later = {statement.name: statement.position for statement in reversed(formula.statements)}
-        self._parameters = {parameter.name for parameter in formula.parameters}
+        self._parameters = [parameter.name for parameter in formula.parameters]
         self._constants = {parameter.name: parameter.default for parameter in formula.parameters}
         self._alike = set(self._constants)
         self._defined: dict[str, Position] = {}

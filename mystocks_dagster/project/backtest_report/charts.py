@@ -81,10 +81,9 @@ class Chart:
         return LEFT + place * (WIDTH - LEFT - RIGHT) / max(len(self.days) - 1, 1)
 
     def _grid(self, scale: "_Scale") -> list[str]:
-        parts = []
-        for value in ticks(scale.low, scale.high):
+        parts, values = [], ticks(scale.low, scale.high)
+        for value, text in zip(values, tick_labels(values, percent=self.percent), strict=True):
             y = scale.y(value)
-            text = f"{value:.0%}" if self.percent else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
             parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" class="grid"/>')
             parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
         return parts
@@ -144,3 +143,18 @@ def ticks(low: float, high: float) -> list[float]:
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     return [round(step * number, 12) for number in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def tick_labels(values: Sequence[float], *, percent: bool) -> list[str]:
+    """Return the texts of ticks, with as many decimals as tell them apart.
+
+    Examples:
+        >>> tick_labels([-0.0025, 0.0, 0.0025], percent=True)
+        ['-0.25%', '0.00%', '0.25%']
+        >>> tick_labels([997.5, 1000.0, 1002.5], percent=False)
+        ['997.5', '1,000.0', '1,002.5']
+    """
+    shown = [value * 100 if percent else value for value in values]
+    step = shown[1] - shown[0] if len(shown) > 1 else 1.0
+    decimals = next((count for count in range(12) if math.isclose(round(step, count), step, rel_tol=1e-6)), 12)
+    return [f"{value:,.{decimals}f}{'%' if percent else ''}" for value in shown]

@@ -8,15 +8,20 @@ from typing import Any
 import polars as pl
 
 from mystocks_dagster.errors import UnknownName
+from mystocks_dagster.lake.loads import was_loaded
+from mystocks_dagster.lake.outdated import outdated
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.rules import at_limit, price_limit
 from mystocks_dagster.market.symbols import board_of
 from mystocks_dagster.market.tables import table as table_of
+from mystocks_dagster.market.tables.research import SIGNALS
 from mystocks_dagster.project.market_view.securities import MAIN_INDICES
 
 #: Rows of each list of leaders.
 LEADERS = 10
 _BOARDS = ("main", "chinext", "star", "bse")
+#: Tables of the lists that are loaded by trading day.
+_BY_DAY = ("capital_flow_sector", "capital_flow_stock", "longhubang")
 _CHANGE = (pl.col("close") / pl.col("prev_close") - 1) * 100
 
 
@@ -62,6 +67,7 @@ class MarketDay:
         outflows: Stocks with the largest net sales of large orders.
         longhubang: Stocks on the 龙虎榜 with `reason` and `net_amount` (CNY).
         signals: Rows with `strategy`, `side`, `symbol`, `name` and `detail`.
+        loaded: Tables of these lists that are complete for the day: where a list is empty, the day had none.
         screens: Rows with `screen`, `passed`, `screened`, `formula` and `stocks`: those with the largest turnover.
     """
 
@@ -80,6 +86,7 @@ class MarketDay:
     longhubang: Sequence[dict[str, Any]] = field(default=())
     signals: Sequence[dict[str, Any]] = field(default=())
     screens: Sequence[dict[str, Any]] = field(default=())
+    loaded: Sequence[str] = field(default=())
 
 
 def market_day(lake: Lake, day: date | None = None) -> MarketDay | None:
@@ -118,7 +125,17 @@ def market_day(lake: Lake, day: date | None = None) -> MarketDay | None:
         longhubang=_longhubang(lake, chosen),
         signals=_signals(lake, stocks, chosen),
         screens=_screens(lake, stocks, chosen),
+        loaded=_loaded(lake, chosen),
     )
+
+
+def _loaded(lake: Lake, day: date) -> list[str]:
+    """Return the tables of the day's lists that are complete for it: loaded whole, or computed from what is stored."""
+    loaded = [name for name in _BY_DAY if was_loaded(lake, name, day)]
+    changes = outdated(lake, SIGNALS)["date"]
+    if lake.exists(SIGNALS.name) and all(changed and changed > day for changed in changes):
+        loaded.append(SIGNALS.name)
+    return loaded
 
 
 def _stocks(lake: Lake, day: date) -> pl.DataFrame:

@@ -85,6 +85,16 @@ class MarketView:
 
         return records.last_bars(self.lake, security)
 
+    def bars_table(self, security: "Security") -> str:
+        """Return the table with the daily bars of a security's kind."""
+        from mystocks_dagster.project.market_view.securities import BARS
+
+        return BARS[security.kind]
+
+    def stored(self, tables: Sequence[str]) -> list[str]:
+        """Return those of the named tables that the lake has."""
+        return [name for name in tables if self.lake.exists(name)]
+
     def records(self, symbol: str) -> dict[str, Any]:
         """Return statements, corporate actions, 龙虎榜 appearances, flows and valuation of a stock."""
         from mystocks_dagster.project.market_view import records

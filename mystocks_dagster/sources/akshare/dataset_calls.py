@@ -16,7 +16,7 @@ from mystocks_dagster.errors import SourceUnavailable
 from mystocks_dagster.sources.akshare.call import Call, Field, Kind
 from mystocks_dagster.sources.akshare.frames import changed, check_responses
 from mystocks_dagster.sources.akshare.source import AkshareSource
-from mystocks_dagster.sources.dataset_frames import ColumnError, convert, to_series
+from mystocks_dagster.sources.dataset_frames import ColumnError, convert, to_series, without_bare_names
 from mystocks_dagster.sources.transport import EmptyResponse
 from mystocks_dagster.sources.upstream_responses import UpstreamResponse
 
@@ -89,7 +89,8 @@ def _fetch(source: AkshareSource, dataset: Dataset, call: CallSpec, values: Mapp
 def _convert(dataset: Dataset, call: CallSpec, result: "pd.DataFrame", values: Mapping[str, Value]) -> pl.DataFrame:
     columns = {str(label): to_series(str(label), result[label].tolist()) for label in result.columns}
     try:
-        return convert(dataset, columns, values, lacks=call.lacks, exchange=call.exchange)
+        rows = convert(dataset, columns, values, lacks=call.lacks, exchange=call.exchange)
+        return without_bare_names(dataset, rows)
     except ColumnError as error:
         raise changed(call.function, f"{error} (dataset {dataset.name})") from None
 

@@ -191,7 +191,7 @@ def _bars(path: Path, layout: Layout, columns: set[str], encoding: str) -> Recor
 def _complete(path: Path, table: Table, layout: Layout, columns: set[str], encoding: str) -> RecordedFile:
     only = next(iter(columns), "") if len(columns) == 1 else ""
     if (mark := separator_of(only)) != ",":
-        raise SourceChanged(f"{path} has {mark!r} between its columns. Save it as CSV with commas.")
+        raise SourceChanged(f"{path} has {mark!r} between its columns. Save it as CSV with half-width commas.")
     if missing := layout.missing(columns):
         needs = ", ".join(layout.needs.values())
         raise SourceChanged(f"{path} has no column {missing!r}; {table.name} needs {needs} (see docs/sources.md).")

@@ -11,6 +11,7 @@ from typing import NoReturn
 import polars as pl
 
 from mystocks_dagster.errors import NotOffered, SettingsError, SourceNotSet
+from mystocks_dagster.excerpts import abbreviate
 from mystocks_dagster.market import clock
 from mystocks_dagster.market.calendar import published, shanghai
 from mystocks_dagster.market.tables import TABLES
@@ -65,9 +66,9 @@ class RecordedSource:
         late = [f"{file.path.name} up to {span.latest}" for file, span in spans if span.latest > today]
         early = [f"{file.path.name} from {span.earliest}" for file, span in spans if span.earliest < opening]
         if late:
-            notes.append(f"Bars of future days are not read: {', '.join(late[:3])}.")
+            notes.append(f"Bars of future days are not read: {abbreviate(late)}.")
         if early:
-            notes.append(f"Bars of days before {opening}, when trading began, are not read: {', '.join(early[:3])}.")
+            notes.append(f"Bars of days before {opening}, when trading began, are not read: {abbreviate(early)}.")
         return tuple(notes)
 
     def bar_days(self) -> tuple[date, date]:

@@ -18,6 +18,7 @@ from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.edit.serialization import Format, export_text
+from mystocks_dagster.taskfile.problems import shorten
 
 SUFFIXES = (".yaml", ".yml", ".json")
 #: File in the instance's folder: path of each export to the hash of its content.
@@ -56,9 +57,9 @@ def confined(settings: Settings, named: str) -> Path:
         path = from_root if from_root.is_relative_to(folder) else path
         fits = max(map(len, map(str.encode, path.parts))) <= 255
     except (ValueError, OSError, RuntimeError):  # a NUL character, a loop of links
-        raise InvalidParams(f"{named[:200]!r} is not a path.") from None
+        raise InvalidParams(f"{shorten(named, 200)} is not a path.") from None
     if not fits or len(str(path)) > 4000:
-        raise InvalidParams(f"{named[:200]!r}... is too long for a path.")
+        raise InvalidParams(f"{shorten(named, 200)} is too long for a path.")
     if not path.is_relative_to(folder) or path == folder:
         raise InvalidParams(
             f"{named or '.'} is outside of the export folder {folder}. Name a file in it, such as tasks.yaml; "

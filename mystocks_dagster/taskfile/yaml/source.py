@@ -262,7 +262,7 @@ def _with_lookalike(error: tree.Malformed, lines: list[str]) -> tree.Malformed:
 
 def _cut(text: str, longest: int = 1000) -> str:
     """Cut a long text: a damaged file may have names of a megabyte."""
-    return text if len(text) <= longest else text[:longest] + "..."
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def _joined(halves: re.Match[str]) -> str:

@@ -105,6 +105,26 @@ def test_a_table_is_downloaded_as_a_file_that_other_programs_read(browser: TestC
     assert browser.get("/data/daily_bars/download?start=soon").status_code == 422
 
 
+def test_a_text_of_others_is_no_formula_in_the_csv_that_excel_opens(browser: TestClient, filled: Lake) -> None:
+    stocks = filled.read("stocks")
+    formulas = ["=cmd|/C calc!A0", "+1", "-1", "@SUM(A1)", "＝1+1", "\t=1", "\r=1", "\n=1"]
+    names = [*formulas, "万科A=", "'", ""]
+    codes = [f"{600000 + index}.SH" for index in range(len(names))]
+    rows = pl.concat([stocks.head(1)] * len(names)).with_columns(symbol=pl.Series(codes), name=pl.Series(names))
+    filled.replace_all("stocks", rows)
+    filled.replace_days("daily_bars", filled.read("daily_bars", start=MONDAY).with_columns(close=-1.5), [MONDAY])
+    shown = _downloaded(browser, "stocks")["name"].to_list()
+    assert shown == [*(f"'{text}" for text in formulas), "万科A=", "'", ""]
+    assert _downloaded(browser, "daily_bars")["close"].to_list()[-1] == -1.5
+    parquet = pl.read_parquet(io.BytesIO(browser.get("/data/stocks/download?format=parquet").content))
+    assert parquet["name"].to_list() == names
+
+
+def _downloaded(browser: TestClient, table: str) -> pl.DataFrame:
+    content = browser.get(f"/data/{table}/download").content
+    return pl.read_csv(io.BytesIO(content.removeprefix("\ufeff".encode())))
+
+
 @pytest.mark.usefixtures("filled")
 def test_a_fill_without_a_daemon_starts_nothing_and_says_so(browser: TestClient) -> None:
     days = {"first": f"{FRIDAY}", "last": f"{FRIDAY}"}

@@ -2,10 +2,17 @@
 
 import re
 
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 from support.project import Folder
-from support.small_market import small_lake
+from support.small_market import FRIDAY, MONDAY, small_lake
+
+from mystocks_dagster.lake.loads import record_days
+from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.lake.watermarks import versions, watermarks
+from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.market.tables.research import SIGNALS
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +32,79 @@ def test_the_market_of_a_day_is_counted_and_listed(browser: TestClient) -> None:
     assert "+20.00%" in page
     assert 'href="/market/300750.SZ"' in page
     assert "当日没有数据。" in page  # no 龙虎榜 is stored
-    assert 'href="/tasks/fetch_lhb_data"' in page
+
+
+LOADERS = """
+  - {task_id: lists, task_type: manual, task_module: mystocks_dagster.tasks.market_data,
+     task_function: fetch_longhubang_data}
+  - {task_id: flows, task_type: manual, task_module: mystocks_dagster.tasks.market_data,
+     task_function: fetch_capital_flow_data}
+  - {task_id: crossings, task_type: manual, task_module: mystocks_dagster.tasks.strategy,
+     task_function: calculate_strategy_signals}
+"""
+
+
+@pytest.fixture
+def loaders(project: Folder) -> None:
+    """The desk has tasks of any name that load what the page lists."""
+    text = (project.root / "tasks.yaml").read_text(encoding="utf-8")
+    project.write("tasks.yaml", text.replace("task_groups:", f"{LOADERS.strip(chr(10))}\ntask_groups:"))
+
+
+@pytest.mark.usefixtures("filled", "loaders")
+def test_what_is_not_loaded_names_the_task_of_this_project_that_loads_it(browser: TestClient) -> None:
+    page = browser.get("/market").text
+    assert {"/tasks/lists", "/tasks/flows", "/tasks/crossings"} <= {*re.findall(r'href="(/tasks/\w+)"', page)}
+    assert "screen_market" not in page  # no task of this file screens
+    past = browser.get(f"/market?day={FRIDAY}").text
+    assert f"<code>mystocks backfill lists --from {FRIDAY}</code>" in past
+    assert 'href="/tasks/crossings"' in past
+
+
+@pytest.mark.usefixtures("loaders")
+def test_a_day_that_is_loaded_and_had_none_says_so_and_names_no_task(browser: TestClient, project: Folder) -> None:
+    lake = small_lake(project.root / "data")
+    for table in ("longhubang", "capital_flow_stock"):
+        lake.replace_days(table, TABLES[table].empty(), [MONDAY])
+        record_days(lake, table, {MONDAY: 0}, source="test")
+    page = browser.get("/market").text
+    sections = {key: _section(page, key) for key in ("longhubang", "inflows", "signals")}
+    assert "当日没有。" in sections["longhubang"]
+    assert "当日没有。" in sections["inflows"]
+    assert "/tasks/lists" not in page
+    assert 'href="/tasks/crossings"' in sections["signals"]
+    assert "None on this day." in browser.get("/market?lang=en").text
+
+
+@pytest.mark.usefixtures("loaders")
+def test_signals_that_are_computed_and_found_none_say_so_until_bars_change(
+    browser: TestClient, project: Folder
+) -> None:
+    lake = small_lake(project.root / "data")
+    lake.replace_all("indicators_daily", TABLES["indicators_daily"].empty())
+    seen = watermarks(["a strategy"], versions(lake, SIGNALS.computed_from))
+    lake.replace_all("signals", SIGNALS.empty(), watermarks=seen)
+    assert "当日没有。" in _section(browser.get("/market").text, "signals")
+    bars = lake.read("daily_bars", start=MONDAY)
+    lake.replace_days("daily_bars", bars.with_columns(close=pl.col("close") + 0.01), [MONDAY])
+    assert 'href="/tasks/crossings"' in _section(browser.get("/market").text, "signals")
+
+
+def _section(page: str, key: str) -> str:
+    return page.partition(f'<h2 id="{key}"')[2].partition("</section>")[0]
+
+
+@pytest.mark.usefixtures("filled", "loaders")
+def test_a_stock_without_records_names_the_task_only_where_nothing_is_loaded(
+    browser: TestClient, project: Folder
+) -> None:
+    assert 'href="/tasks/flows"' in browser.get("/market/600519.SH").text
+    lake = Lake(str(project.root / "data"), "real")
+    lake.replace_days("capital_flow_stock", TABLES["capital_flow_stock"].empty(), [MONDAY])
+    page = browser.get("/market/600519.SH").text
+    assert "/tasks/flows" not in page
+    assert "当日" not in page
+    assert "没有记录。" in _section(page, "flows")
 
 
 @pytest.mark.usefixtures("filled")

@@ -16,6 +16,7 @@ from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.factory.machines import entry
 from mystocks_dagster.factory.machines.attendance import database_url
 from mystocks_dagster.instance import open_instance
+from mystocks_dagster.runs import daemon_lake
 from mystocks_dagster.settings import Settings
 
 #: Each needs a server.
@@ -55,6 +56,15 @@ def test_another_version_of_the_package_is_refused_with_both_versions(
     own = version("mystocks-dagster")
     with pytest.raises(InstanceError, match=rf"second has mystocks-dagster {own}, and the daemon has 9\.9\.9\."):
         check(settings, instance)
+
+
+def test_a_machine_with_another_lake_than_the_daemon_is_refused(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    instance.run_storage.set_cursor_values({daemon_lake.KEY: daemon_lake.note(settings)})
+    assert check(replace(settings, source="simulated"), instance) == []
+    with pytest.raises(InstanceError, match="The lake of second is /elsewhere, and the daemon's is"):
+        check(replace(settings, lake="/elsewhere"), instance)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Runs that another machine executes: with the version of the task file that they were queued with, and lost or stopped
 as on one machine."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,12 +9,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
+import dagster as dg
 import psutil
 import pytest
 from support.machines import Machine, machine, project, share, takes_runs
 from support.project import Folder, wait_for
 
-from mystocks_dagster.factory.machines import queue
+from mystocks_dagster.factory.machines import names, queue
 from mystocks_dagster.factory.machines.attendance import database_url
 from mystocks_dagster.history.cleanup import orphans
 from mystocks_dagster.instance import open_instance
@@ -44,6 +46,11 @@ WHERE = """
         (HERE / "holds").write_text(run.run_id)
         time.sleep(600)
 """
+
+
+@dg.job
+def nothing() -> None:
+    """A job of no step, for runs that nobody executes."""
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +160,33 @@ def test_code_that_the_other_machine_lacks_is_named_with_the_machine(head: Folde
         assert "first" in told
     finally:
         (head.root / "tasks.yaml").write_text(before, encoding="utf-8")
+
+
+def test_a_run_that_a_dead_machine_had_taken_and_not_begun_is_taken_by_another(head: Folder, first: Machine) -> None:
+    with open_instance(_settings(head)) as instance, queue.opened(database_url(instance)) as app:
+        run = instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTING)
+        ended = instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.FAILURE)
+        taken = (
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, status, args) VALUES "
+            "(%(queue)s, %(queue)s, 'doing', jsonb_build_object('run_id', %(run)s::text, 'package', %(package)s::text))"
+        )
+        for run_id in (run.run_id, ended.run_id):
+            app.connector.execute_query(taken, queue=queue.QUEUE, run=run_id, package=names.installed())
+
+        async def recover() -> None:
+            receiving = queue.receiving(database_url(instance), lambda line: None)
+            async with receiving.open_async():
+                await queue.recover(receiving, lambda run_id: True if run_id == run.run_id else None)
+
+        asyncio.run(recover())
+
+        def reason() -> Any:
+            failed = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE).records
+            return failed and failed[0].event_log_entry.dagster_event.message
+
+        assert "first cannot start this run" in wait_for(reason, 30, "the machine that takes it")
+        left = "SELECT id FROM procrastinate_jobs"
+        wait_for(lambda: not app.connector.execute_query_all(left), 30, "an empty queue")
 
 
 def test_a_machine_with_another_version_of_the_package_takes_no_run(head: Folder, first: Machine) -> None:

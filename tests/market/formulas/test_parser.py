@@ -1,6 +1,7 @@
 """Formulas as traders paste them, and what is said about wrong ones."""
 
 import pickle
+import subprocess
 import sys
 import time
 
@@ -286,3 +287,22 @@ def test_any_text_gives_a_formula_or_located_problems(text):
         assert 1 <= problem.position.column <= len(lines[problem.position.line - 1]) + 1
     parts = [part for statement in formula.statements for part in walk(statement.expression)] if formula else []
     assert all(FUNCTIONS[part.function].definition is None for part in parts if isinstance(part, Call))
+
+
+@pytest.mark.slow
+def test_the_names_that_a_formula_may_use_stand_in_the_same_order_each_time():
+    code = (
+        "from mystocks_dagster.market.formulas.parser import parse_formula\n"
+        "from mystocks_dagster.excerpts import suggest\n"
+        "try: parse_formula('A:ZZZZQQQQ;', parameters={'N': 5, 'M': 3, 'K': 2})\n"
+        "except Exception as error: print(error)\n"
+        "print(suggest('zzzz', {'one', 'two', 'three'}))"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in "123"
+    }
+    assert len(told) == 1
+    assert "Known here: " in told.pop()

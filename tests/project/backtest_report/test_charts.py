@@ -46,3 +46,24 @@ def test_few_or_equal_values_are_drawn_too(values):
 
 def test_a_title_is_text_and_no_markup():
     assert "<b>" not in Chart("<b>", DAYS, []).svg()
+
+
+@pytest.mark.parametrize(
+    ("lowest", "labels"),
+    [
+        (-0.004, ["-0.4%", "-0.3%", "-0.2%", "-0.1%", "0.0%"]),
+        (-0.0011, ["-0.100%", "-0.075%", "-0.050%", "-0.025%", "0.000%"]),
+        (-0.31, ["-30%", "-20%", "-10%", "0%"]),
+    ],
+)
+def test_a_small_drawdown_has_an_axis_that_can_be_read(lowest, labels):
+    line = Line("drawdown", [0.0, lowest, lowest / 2, 0.0, 0.0], RED, fill=True)
+    chart = Chart("t", DAYS, [line], percent=True).svg()
+    assert re.findall(r'text-anchor="end">([^<]*)<', chart) == labels
+
+
+def test_an_index_that_hardly_moves_has_an_axis_that_can_be_read():
+    chart = Chart("t", DAYS, [Line("index", [3000.2, 3000.4, 3001.0, 3000.8, 3001.2], RED)]).svg()
+    labels = re.findall(r'text-anchor="end">([^<]*)<', chart)
+    assert labels[0] == "3,000.25"
+    assert len(set(labels)) == len(labels)

@@ -268,6 +268,7 @@ def test_a_missing_column_is_named_with_its_file(recorded: Open, tmp_path: Path,
     [
         (BARS_CSV.replace(",", ";").encode(), r"daily_bars\.csv has ';' between its columns\. Save it as CSV"),
         (BARS_CSV.replace(",", "\t").encode(), r"daily_bars\.csv has '\\t' between its columns"),
+        (BARS_CSV.replace(",", "，").encode(), r"daily_bars\.csv has '，' between .* half-width commas"),
         (BARS_CSV.encode("utf-16"), r"daily_bars\.csv is UTF-16 text\. Save it as `CSV UTF-8`"),
     ],
 )

@@ -64,9 +64,11 @@ const inUnits = (value, chinese) => {
     box.setAttribute("aria-label", label);
     const legend = document.createElement("div");
     legend.className = "legend";
-    box.append(legend);
+    const drawing = document.createElement("div");
+    drawing.className = "drawing";
+    box.append(legend, drawing);
     panes.append(box);
-    const chart = LightweightCharts.createChart(box, options());
+    const chart = LightweightCharts.createChart(drawing, options());
     charts.push({ chart, legend, series: [], parts: [], fills: [] });
     return charts.at(-1);
   };
@@ -277,9 +279,11 @@ const inUnits = (value, chinese) => {
       box.className = "pane";
       const legend = document.createElement("div");
       legend.className = "legend";
-      box.append(legend);
+      const drawing = document.createElement("div");
+      drawing.className = "drawing";
+      box.append(legend, drawing);
       panes.append(box);
-      const chart = LightweightCharts.createChart(box, {
+      const chart = LightweightCharts.createChart(drawing, {
         autoSize: true,
         layout: { background: { color: colour("--page") }, textColor: colour("--quiet"), fontSize: 11 },
         grid: { vertLines: { color: colour("--soft") }, horzLines: { color: colour("--soft") } },
