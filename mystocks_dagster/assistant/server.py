@@ -8,13 +8,14 @@ from importlib.metadata import version
 from typing import Annotated, Any, get_args, get_origin
 
 from mcp.server import MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.types import ToolAnnotations
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from mystocks_dagster.assistant.market_tools import market_tools
 from mystocks_dagster.assistant.run_tools import reading_tools, starting_tools
 from mystocks_dagster.errors import MyStocksError
+from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.settings import Language
 from mystocks_dagster.taskfile.signature import signature
@@ -37,7 +38,9 @@ def make_server(project: Callable[[], Project], *, allow_start: bool = False, la
         language: Language of the tools' descriptions and errors; names and answers are the same in both.
     """
     instructions = declared(INSTRUCTIONS, language)
-    server = MCPServer("mystocks", instructions=instructions, version=version("mystocks-dagster"), log_level="WARNING")
+    server = _Server(
+        language, "mystocks", instructions=instructions, version=version("mystocks-dagster"), log_level="WARNING"
+    )
     for tool in (*market_tools(project), *reading_tools(project)):
         _add(server, tool, ToolAnnotations(read_only_hint=True), language)
     if allow_start:
@@ -46,14 +49,53 @@ def make_server(project: Callable[[], Project], *, allow_start: bool = False, la
     return server
 
 
+class _Server(MCPServer):
+    """A server whose errors are sentences in a language; it refuses arguments that its tools do not have."""
+
+    def __init__(self, language: Language, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._language = language
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
+        """Call a tool.
+
+        Raises:
+            ToolError: There is no such tool or argument, a value is wrong, or the tool has said why it failed.
+            UnexpectedToolError: The tool failed otherwise; the server's log says why.
+        """
+        parameters = {tool.name: tool.input_schema.get("properties", {}) for tool in await self.list_tools()}
+        if name not in parameters:
+            hint = suggest(name, parameters, allowed="The tools are")
+            raise ToolError(translate(f"There is no tool {name!r}. {hint}", self._language))
+        if unknown := [argument for argument in arguments if argument not in parameters[name]]:
+            hint = suggest(unknown[0], parameters[name]) or "It takes no arguments."
+            raise ToolError(translate(f"{name} takes no argument {unknown[0]!r}. {hint}", self._language))
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            raise type(error)(translate(_said(name, error), self._language)) from error.__cause__
+
+
+def _said(name: str, error: ToolError) -> str:
+    """Return why a tool failed, without the beginning that the protocol's library puts before it."""
+    cause = error.__cause__
+    if isinstance(error, UnexpectedToolError):
+        return f"The tool {name} failed; the log of `mystocks mcp` says why."
+    if isinstance(cause, ValidationError):
+        faults = cause.errors(include_url=False)
+        return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in faults).replace(
+            "Value error, ", ""
+        )
+    return str(cause or error)
+
+
 def _add(server: MCPServer, tool: Callable[..., Any], annotations: ToolAnnotations, language: Language) -> None:
     @functools.wraps(tool)
     def explained(*arguments: Any, **named: Any) -> Any:
         try:
             return tool(*arguments, **named)
         except MyStocksError as error:
-            text = translate(str(error), language)
-            raise ToolError(text) from None  # the server hides the texts of all other errors
+            raise ToolError(str(error)) from None  # the server hides the texts of all other errors
 
     explained.__signature__ = _signature(tool, language)  # ty: ignore[missing-attribute]
     description = declared(inspect.getdoc(tool) or "", language)

@@ -15,7 +15,7 @@ from support.small_market import small_lake
 from mystocks_dagster.assistant.server import make_server
 from mystocks_dagster.project.access import ASSISTANT
 from mystocks_dagster.project.project_cache import ProjectCache
-from mystocks_dagster.settings import Settings
+from mystocks_dagster.settings import Language, Settings
 
 TASKS = """
     task_packages: [own]
@@ -39,11 +39,13 @@ def projects(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Projec
     return ProjectCache(Settings.from_env())
 
 
-def ask(projects: ProjectCache, tool: str, *, allow_start: bool = False, **arguments: Any) -> Any:
+def ask(
+    projects: ProjectCache, tool: str, *, allow_start: bool = False, language: Language = "en", **arguments: Any
+) -> Any:
     """Return the answer of a tool; an error's text if it failed."""
 
     async def call() -> Any:
-        server = make_server(lambda: projects.project(ASSISTANT), allow_start=allow_start)
+        server = make_server(lambda: projects.project(ASSISTANT), allow_start=allow_start, language=language)
         async with Client(server) as client:
             result = await client.call_tool(tool, arguments)
             texts = [part.text for part in result.content]  # ty: ignore
@@ -64,7 +66,7 @@ def test_nothing_can_be_started_unless_it_was_allowed(projects: ProjectCache) ->
     reading = names(projects, allow_start=False)
     assert {"search_symbol", "bars", "executions", "explain_failure"} <= reading
     assert names(projects, allow_start=True) - reading == {"start", "fill"}
-    assert "Unknown tool" in str(ask_unknown(projects))
+    assert "There is no tool 'start'" in str(ask_unknown(projects))
 
 
 def ask_unknown(projects: ProjectCache) -> Any:
@@ -114,6 +116,29 @@ def test_a_chinese_terminal_has_the_tools_described_in_chinese(projects: Project
     assert parameters["rows"]["description"] == "最多返回的行数，取最新的。"
     assert (parameters["rows"]["maximum"], parameters["rows"]["default"]) == (500, 60)
     assert "不是" in refused
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "told"),
+    [
+        ("bars", {"symbol": "600519", "rows": 10**9}, "rows: 应不大于 500"),
+        ("bars", {"symbol": "600519", "period": "hourly"}, "period: 应为 'daily'"),
+        ("bars", {"symbol": "600519", "end": "昨天"}, "end: '昨天' 不是日期"),
+        ("bars", {}, "symbol: 缺少"),
+        ("indicators", {"symbol": "600519", "names": []}, "names: 至少要有 1 项"),
+        ("indicators", {"symbol": "600519", "names": ["NOPE"]}, "没有指标 'NOPE'"),
+        ("executions", {"status": "fine"}, "status: 应为 'pending'"),
+        ("data_gaps", {"table": "daily_bars"}, "data_gaps 不接受参数 'table'。是不是 'tables'？"),
+        ("health", {"wide": True}, "health 不接受参数 'wide'。不接受参数。"),
+        ("bar", {}, "没有工具 'bar'。是不是 'bars'？"),
+    ],
+)
+def test_who_works_in_chinese_is_told_each_error_in_chinese(
+    projects: ProjectCache, tool: str, arguments: dict[str, Any], told: str
+) -> None:
+    answer = ask(projects, tool, language="zh", **arguments)
+    assert answer.startswith(told)
+    assert not re.search(r"Error executing|pydantic|[a-z]{2,} [a-z]{2,} [a-z]{2,}", answer)
 
 
 @pytest.mark.slow

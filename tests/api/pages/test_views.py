@@ -162,6 +162,14 @@ def test_no_page_leads_into_a_ui_that_does_not_run(browser: TestClient) -> None:
     assert not any("/locations/" in link or "/assets/" in link for link in links_of(browser.get("/tasks").text))
 
 
+def test_a_task_without_a_timeout_has_none_on_its_page(browser: TestClient, project: Folder) -> None:
+    without = next(name for name, entry in tasks(project).items() if "timeout" not in entry)
+    for language, label, none in (("zh", "超时（秒）", "无"), ("en", "Timeout (seconds)", "None")):
+        page = browser.get(f"/tasks/{without}", params={"lang": language}).text
+        assert re.search(rf"<dt>{re.escape(label)}</dt><dd>{none}</dd>", page)
+        assert ">null<" not in page
+
+
 def test_names_are_escaped(browser: TestClient) -> None:
     for path in ("/tasks", "/tasks/report", "/tasks/report/run"):
         page = browser.get(path).text
