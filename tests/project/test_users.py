@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -25,7 +26,9 @@ from mystocks_dagster.dagster_tables import SqliteTables
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.project import calendar_refresh, users
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.roles import Role
+from mystocks_dagster.runs import stop
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.trading_calendar.refresh import RefreshResult
 from mystocks_dagster.web.mutations import MutationGuard
@@ -240,6 +243,12 @@ def test_what_was_done_and_could_not_be_noted_is_told_as_done(
     told = cli("edit", "base", "timeout=99", code=1)
     assert "This was done, but the audit log has no entry of it: edit the task file, tasks.yaml. The database" in told
     assert "timeout: 99" in (desk.folder.root / "tasks.yaml").read_text(encoding="utf-8")
+    stopped: list[str] = []
+    monkeypatch.setattr(stop, "runs_of", lambda *_: [SimpleNamespace(run_id="a1", job_name="base")])
+    monkeypatch.setattr(stop, "stop", lambda *_: stopped.append("a1"))
+    refusals = Project(Settings.from_env()).runs.stop_all(["base", "spare"])
+    assert stopped == ["a1"]
+    assert {name: "This was done" in str(error) for name, error in refusals.items()} == {"base": True, "spare": True}
 
 
 def test_the_log_is_not_empty_on_a_database_that_orders_text_as_a_language_does(
