@@ -34,7 +34,8 @@ MyStocksError
     ├── NotNow                another operation is in the way
     ├── NoSwitch              the task or group has no schedule
     ├── Disabled              the group is disabled in the task file
-    └── NoDaemon              no daemon is alive to start a queued run
+    ├── NoDaemon              no daemon is alive to start a queued run
+    └── NoDatabase            the database that keeps Dagster's storage does not answer
 
 Each class has its HTTP status, its exit code and whether a retry can succeed.
 """
@@ -319,3 +320,9 @@ class NoDaemon(InstanceError):
     """No daemon is alive on this instance, so a queued run would not start."""
 
     remedy = "Start `mystocks ui`, which runs the daemon, or `mystocks service install`."
+
+
+class NoDatabase(InstanceError):
+    """The Postgres database that keeps Dagster's storage does not answer."""
+
+    remedy = "Start the database server, or correct its address under `storage` in dagster.yaml."

@@ -7,18 +7,21 @@ connection to several clients in turn (PgBouncer in its transaction mode) loses 
 import contextlib
 import time
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.shared import outage
+from mystocks_dagster.shared.place import database_url
 
 #: Seconds between two tries to take a lock that another process has.
 _POLL_SECONDS = 0.05
 #: The server finds a machine without power within a minute; its default is two hours.
 _KEEP_ALIVE = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 _CONNECT_SECONDS = 10
+_CHECK_SECONDS = 2
 #: Postgres cuts a longer name of a connection.
 _LONGEST_LABEL = 63
 #: Projects may share a database in schemas of their own.
@@ -156,6 +159,19 @@ def ask(url: str, sql: str, label: str, seconds: int = _CONNECT_SECONDS) -> Any:
     except psycopg2.Error as error:
         raise unreachable(error) from error
     return row[0] if row else None
+
+
+def check(home: Path) -> None:
+    """Check that the database of an instance answers, within some seconds; one on this machine's disk always does.
+
+    Args:
+        home: The instance's folder.
+
+    Raises:
+        NoDatabase: It does not answer. Dagster's own storages find that out only after many tries.
+    """
+    if url := database_url(home):
+        ask(url, "SELECT 1", "mystocks looks for the database", _CHECK_SECONDS)
 
 
 def unreachable(error: psycopg2.Error) -> InstanceError:
