@@ -23,7 +23,7 @@ _KEEP_ALIVE = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; S
 _CONNECT_SECONDS = 10
 _CHECK_SECONDS = 2
 #: Postgres cuts a longer name of a connection.
-_LONGEST_LABEL = 63
+LONGEST_LABEL = 63
 #: Projects may share a database in schemas of their own.
 _KEY = "hashtextextended(current_schema() || %s, 0)"
 _HELD = f"""SELECT wanted.name, activity.application_name
@@ -47,7 +47,7 @@ class Lock:
             label: What the holder is called in messages, and in pg_stat_activity.
             shared: Whether several may hold it at once.
         """
-        self._url, self._name, self._label = url, name, label[:_LONGEST_LABEL]
+        self._url, self._name, self._label = url, name, label[:LONGEST_LABEL]
         self._function = "pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock"
         self._connection: Any = None
 

@@ -17,6 +17,7 @@ from mystocks_dagster.factory.machines.attendance import attending, database_url
 from mystocks_dagster.factory.shared_versions import publish
 from mystocks_dagster.runs.stop import is_stopped
 from mystocks_dagster.shared.locks import Holders
+from mystocks_dagster.shared.values import Values
 from mystocks_dagster.tags import Tag
 
 #: A run whose lock nobody holds for so many seconds is lost: a process takes its lock again after an outage.
@@ -87,7 +88,12 @@ class MachineRunLauncher(ProcessRunLauncher):
     def machines(self) -> list[tuple[int, str, str]]:
         """Return slots, version of this package and name of each machine that takes runs."""
         found = map(names.machine_of, self._holders(names.MACHINES))
-        return [machine for machine in found if machine]
+        return [(slots, package, self._name(name)) for slots, package, name in filter(None, found)]
+
+    def _name(self, name: str) -> str:
+        """Return what a machine is called, whose label may have only the hash of it."""
+        stored = Values(database_url(self._instance)).get(names.key_of(name)) if names.is_hashed(name) else None
+        return stored or name
 
     def attending(self, run_id: str) -> contextlib.AbstractContextManager[None]:
         """Hold the run's lock while this process executes it, and interrupt this process when the run is stopped."""
