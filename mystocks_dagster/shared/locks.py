@@ -26,7 +26,8 @@ _CHECK_SECONDS = 2
 LONGEST_LABEL = 63
 #: Projects may share a database in schemas of their own.
 _KEY = "hashtextextended(current_schema() || %s, 0)"
-_HELD = f"""SELECT wanted.name, activity.application_name
+_HELD = f"""SELECT wanted.name, activity.application_name,
+      extract(epoch FROM clock_timestamp() - activity.state_change)::float
     FROM unnest(%s) AS wanted(name)
     JOIN pg_locks AS held ON held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
       AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -113,21 +114,34 @@ class Holders:
         Raises:
             InstanceError: The database does not answer.
         """
+        held: dict[str, list[str]] = {}
+        for name, label, _ in self._ask(names):
+            held.setdefault(name, []).append(label)
+        return held
+
+    def silences(self, name: str) -> list[tuple[str, float]]:
+        """Return each holder of a lock, the oldest first, with the seconds since it last asked the database.
+
+        A holder whose process or machine stands still keeps its connection, and with it the lock.
+
+        Raises:
+            InstanceError: The database does not answer.
+        """
+        return [(label, seconds or 0.0) for _, label, seconds in self._ask([name])]
+
+    def _ask(self, names: Collection[str]) -> list[tuple[str, str, float | None]]:
         for attempt in ("old connection", "new connection"):
             try:
                 if self._connection is None:
                     self._connection = connect(self._url, "mystocks looks at locks")
                 with self._connection.cursor() as cursor:
                     cursor.execute(_HELD, (list(names),))
-                    held: dict[str, list[str]] = {}
-                    for name, label in cursor.fetchall():
-                        held.setdefault(name, []).append(label)
-                    return held
+                    return cursor.fetchall()
             except psycopg2.Error as error:
                 self._connection = None  # the database was restarted since the last question
                 if attempt == "new connection":
                     raise unreachable(error) from error
-        return {}
+        return []
 
 
 def connect(url: str, label: str) -> Any:

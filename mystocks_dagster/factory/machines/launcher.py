@@ -75,6 +75,9 @@ class MachineRunLauncher(ProcessRunLauncher):
         waits = starting and machine is None and self.machines()
         if waits or time.monotonic() - since < (_START_SECONDS if starting and machine else GRACE_SECONDS):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
+        if machine is None and (silent := ", ".join(self.silent())):
+            reason = f"no machine has taken this run, and {silent} does not answer: start `mystocks worker` there again"
+            return CheckRunHealthResult(WorkerStatus.FAILED, reason)
         if machine is None:
             return CheckRunHealthResult(WorkerStatus.FAILED, "no machine has taken this run: start `mystocks worker`")
         return CheckRunHealthResult(
@@ -87,8 +90,16 @@ class MachineRunLauncher(ProcessRunLauncher):
 
     def machines(self) -> list[tuple[int, str, str]]:
         """Return slots, version of this package and name of each machine that takes runs."""
-        found = map(names.machine_of, self._holders(names.MACHINES))
-        return [(slots, package, self._name(name)) for slots, package, name in filter(None, found)]
+        return [machine for machine, seconds in self._shown() if seconds <= queue.LOST_SECONDS]
+
+    def silent(self) -> list[str]:
+        """Return the names of machines that have shown no sign of life for a minute, and hold their connection."""
+        return [name for (_, _, name), seconds in self._shown() if seconds > queue.LOST_SECONDS]
+
+    def _shown(self) -> list[tuple[tuple[int, str, str], float]]:
+        """Return all machines, with the seconds since each last showed that it is alive."""
+        held = ((names.machine_of(label), seconds) for label, seconds in self._asker().silences(names.MACHINES))
+        return [((of[0], of[1], self._name(of[2])), seconds) for of, seconds in held if of]
 
     def _name(self, name: str) -> str:
         """Return what a machine is called, whose label may have only the hash of it."""
@@ -100,6 +111,9 @@ class MachineRunLauncher(ProcessRunLauncher):
         return attending(self._instance, run_id)
 
     def _holders(self, name: str) -> list[str]:
+        return self._asker().of([name]).get(name, [])
+
+    def _asker(self) -> Holders:
         if self._asked is None:
             self._asked = Holders(database_url(self._instance))
-        return self._asked.of([name]).get(name, [])
+        return self._asked
