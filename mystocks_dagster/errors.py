@@ -35,7 +35,8 @@ MyStocksError
     ├── NoSwitch              the task or group has no schedule
     ├── Disabled              the group is disabled in the task file
     ├── NoDaemon              no daemon is alive to start a queued run
-    └── OtherLake             the runs would use another lake or source than the caller's
+    ├── OtherLake             the runs would use another lake or source than the caller's
+    └── NoDatabase            the database that keeps Dagster's storage does not answer
 
 Each class has its HTTP status, its exit code and whether a retry can succeed.
 """
@@ -326,3 +327,9 @@ class OtherLake(InstanceError, status=409):
     """The daemon's lake or source is another one than the caller's, so a queued run would write into another lake."""
 
     remedy = "Run it without `--detach`, or with MYSTOCKS_LAKE and MYSTOCKS_SOURCE as the daemon has them."
+
+
+class NoDatabase(InstanceError):
+    """The Postgres database that keeps Dagster's storage does not answer."""
+
+    remedy = "Start the database server, or correct its address under `storage` in dagster.yaml."

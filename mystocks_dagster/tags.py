@@ -135,6 +135,8 @@ class Storage:
     HOSTS: Final = "mystocks/hosts/"
     #: Versions of the task file by hash, where several machines share the storage.
     TASK_FILES: Final = "mystocks/taskfiles/"
+    #: Names of machines that their connections cannot carry, by hash.
+    MACHINES: Final = "mystocks/machines/"
     USERS: Final = "mystocks/users"
     AUDIT: Final = "mystocks/audit/"
 

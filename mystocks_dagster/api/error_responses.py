@@ -14,6 +14,7 @@ from mystocks_dagster import disk_errors, errors
 from mystocks_dagster.api.languages import rest_language, translate_error
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared import outage
 from mystocks_dagster.taskfile.problems import NotEditable, TaskFileError, path_text
 
 logger = logging.getLogger(__name__)
@@ -126,8 +127,9 @@ async def _http_error(request: Request, error: Exception) -> JsonResponse:
 
 
 async def _internal_error(request: Request, error: Exception) -> JsonResponse:
-    if disk_error := disk_errors.explain(error, Settings.from_env().dagster_home):
-        return _response(request, disk_error.to_json(), 503)
+    known = disk_errors.explain(error, Settings.from_env().dagster_home) or outage.explain(error)
+    if known:
+        return _response(request, known.to_json(), 503)
     logger.error("%s %s failed", request.method, request.url.path)
     message = "Internal server error; see the server's log. The request may have been carried out in part."
     return refusal(request, 500, "InternalError", message)

@@ -33,7 +33,7 @@ def ready(request: Request, manager: Manager) -> Any:
 
     With the token, the answer names the checks, with a remedy for each that failed.
     """
-    checks = manager.project.readiness()
+    checks = manager.looking.readiness()
     is_ready = all(check.ok for check in checks)
     content: dict[str, Any] = {"status": "ready" if is_ready else "not_ready"}
     if request.scope.get(AUTHENTICATED):

@@ -12,4 +12,4 @@ router = APIRouter(tags=["health"])
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def metrics(request: Request, manager: Manager) -> Response:
     """Get the figures of the project as text for Prometheus; docs/operation.md lists them."""
-    return Response(manager.project.metrics(request.app.state.metrics), media_type=MEDIA_TYPE)
+    return Response(manager.looking.metrics(request.app.state.metrics), media_type=MEDIA_TYPE)

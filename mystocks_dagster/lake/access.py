@@ -1,5 +1,8 @@
 """Whether a lake on an object store can be read and written, found out before a run needs it."""
 
+import hashlib
+import re
+
 import polars as pl
 
 from mystocks_dagster.errors import LakeUnavailable
@@ -7,6 +10,7 @@ from mystocks_dagster.lake.delta import translate_errors
 
 #: Folder beside the tables; each machine has a file in it.
 _FOLDER = "_machines"
+_PLAIN = re.compile(r"[\w-][\w.-]*")
 
 
 def check_access(location: str, name: str) -> None:
@@ -14,7 +18,7 @@ def check_access(location: str, name: str) -> None:
 
     Args:
         location: Folder or URL of the lake.
-        name: Name of this machine, which is the file's name.
+        name: Name of this machine. The file has that name, or the hash of one that is not fit for a path.
 
     Raises:
         LakeUnusable: The bucket does not exist, or the credentials have not the rights.
@@ -22,7 +26,8 @@ def check_access(location: str, name: str) -> None:
     """
     if "://" not in location:
         return
-    file = f"{location.rstrip('/')}/{_FOLDER}/{name}.ndjson"
+    plain = name if _PLAIN.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:16]
+    file = f"{location.rstrip('/')}/{_FOLDER}/{plain}.ndjson"
     with translate_errors(location):
         pl.DataFrame({"machine": [name]}).lazy().sink_ndjson(file, mkdir=True)
         found = pl.scan_ndjson(file, schema={"machine": pl.String}).collect()["machine"].to_list()

@@ -63,6 +63,11 @@ class TaskManager:
         return self._projects.project(self._caller)
 
     @property
+    def looking(self) -> Project:
+        """The current project for checks, which also say that the database is away."""
+        return self._projects.looking(self._caller)
+
+    @property
     def notice(self) -> str | None:
         """One line if this process or the web UI uses an older version of tasks.yaml; else None."""
         return self.project.notice
@@ -325,7 +330,7 @@ class TaskManager:
 
     def health(self) -> Health:
         """Return the project's health: its parts, and a remedy for each that does not work."""
-        return self.project.health()
+        return self.looking.health()
 
     def import_config(self, path: str | Path, *, dry_run: bool = False) -> TaskResponse:
         """Import the entries of a YAML or JSON file into tasks.yaml; entries of the same id are replaced."""

@@ -2,11 +2,12 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from mystocks_dagster.errors import NoDatabase
 from mystocks_dagster.market.clock import now
 from mystocks_dagster.project import server_checks
 from mystocks_dagster.project.check import Check, checked
@@ -16,6 +17,7 @@ from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import stop
 from mystocks_dagster.scheduling.missed_schedules import missed_schedules
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared import locks
 from mystocks_dagster.tags import State
 from mystocks_dagster.taskfile.last_good import notice
 from mystocks_dagster.trading_calendar.in_force import in_force
@@ -54,14 +56,19 @@ def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> 
 
     An error, such as an unreadable task file, makes its check fail; none is raised.
     """
+    if (away := database(project.settings)) is not None:
+        return Health(
+            total_tasks=_count(lambda: len(project.taskfile.tasks)),
+            running_tasks=0,
+            total_executions=0,
+            checks=(away, checked("task_file", lambda: task_file(project), "mystocks check"), *_of_disks(project)),
+        )
     checks = (
         checked("daemon", lambda: server_checks.daemon(project)),
         checked("task_file", lambda: task_file(project), "mystocks check"),
         *server_checks.machines(project),
         checked("web_ui", lambda: server_checks.web_ui(project)),
-        checked("lake", lambda: lake(project.settings), LAKE_REMEDY),
-        checked("disk", lambda: disk(project)),
-        checked("calendar", calendar),
+        *_of_disks(project),
         checked("schedules", lambda: on_time(project, schedules)),
         checked("last_runs", lambda: last_runs(project, history, schedules)),
     )
@@ -71,6 +78,23 @@ def health(project: ProjectState, history: RunHistory, schedules: Schedules) -> 
         total_executions=_count(lambda: sum(task.total_executions for task in history.statistics().values())),
         checks=checks,
     )
+
+
+def _of_disks(project: ProjectState) -> tuple[Check, ...]:
+    return (
+        checked("lake", lambda: lake(project.settings), LAKE_REMEDY),
+        checked("disk", lambda: disk(project)),
+        checked("calendar", calendar),
+    )
+
+
+def database(settings: Settings) -> Check | None:
+    """Return the failed check of a database that does not answer; None if it does, or is on this machine's disk."""
+    try:
+        locks.check(settings.dagster_home)
+    except NoDatabase as error:
+        return Check(name="database", ok=False, detail=str(error), remedy="mystocks doctor")
+    return None
 
 
 def readiness(project: ProjectState) -> tuple[Check, ...]:
@@ -83,7 +107,9 @@ def readiness(project: ProjectState) -> tuple[Check, ...]:
     def usable() -> Check:
         return Check(name="task_file", ok=True, detail=f"{len(project.taskfile.tasks)} tasks are loaded")
 
-    return (checked("storage", storage), checked("task_file", usable, "mystocks check"))
+    away = database(project.settings)
+    answers = replace(away, name="storage") if away else checked("storage", storage)
+    return (answers, checked("task_file", usable, "mystocks check"))
 
 
 def task_file(project: ProjectState) -> Check:

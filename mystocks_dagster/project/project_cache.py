@@ -7,6 +7,7 @@ from functools import cached_property
 
 import dagster as dg
 
+from mystocks_dagster.errors import NoDatabase
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.plain_files import read_plain
 from mystocks_dagster.project.access import Caller
@@ -14,10 +15,13 @@ from mystocks_dagster.project.background_reload import BackgroundReload
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared import locks
 from mystocks_dagster.taskfile import module_cache
 
 #: A file with problems is reloaded after so many seconds: the cause may have been corrected in a module.
 _AGAIN_SECONDS = 2
+#: A database that has answered is not asked again for so many seconds.
+_ANSWERS_SECONDS = 1.0
 
 
 class ProjectCache:
@@ -35,6 +39,7 @@ class ProjectCache:
         self._state: ProjectState | None = None
         self._content = b""
         self._read_at = 0.0
+        self._answered_at = -_ANSWERS_SECONDS
 
     @cached_property
     def instance(self) -> dg.DagsterInstance:
@@ -45,9 +50,21 @@ class ProjectCache:
         """Return the project last returned, without checking the file."""
         return self._for(caller, self._state) if self._state else None
 
+    def looking(self, caller: Caller) -> Project:
+        """Return the project for checks, which also say that the database is away."""
+        try:
+            return self.project(caller)
+        except NoDatabase:
+            return Project(self.settings, caller=caller)
+
     def project(self, caller: Caller) -> Project:
-        """Return the project with the current task file."""
+        """Return the project with the current task file.
+
+        Raises:
+            NoDatabase: The database that keeps Dagster's storage does not answer.
+        """
         with self._lock:
+            self._check_database()
             content = self._hash()
             if (
                 self._state is None
@@ -58,6 +75,12 @@ class ProjectCache:
                 self._state = ProjectState(self.settings, self.instance, self._background_reload)
                 self._content, self._read_at = content, time.monotonic()
             return self._for(caller, self._state)
+
+    def _check_database(self) -> None:
+        """Check the database first: each of Dagster's questions would take some ten seconds."""
+        if time.monotonic() - self._answered_at > _ANSWERS_SECONDS:
+            locks.check(self.settings.dagster_home)
+            self._answered_at = time.monotonic()
 
     def _for(self, caller: Caller, state: ProjectState) -> Project:
         return Project(self.settings, caller=caller, state=state)

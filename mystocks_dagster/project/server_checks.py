@@ -44,7 +44,7 @@ def machines(project: ProjectState) -> Iterator[Check]:
     if hasattr(launcher, "reach"):
         yield checked("kubernetes", lambda: _kubernetes(launcher))
     if hasattr(launcher, "machines"):
-        yield checked("machines", lambda: _machines(launcher.machines()))
+        yield checked("machines", lambda: _machines(launcher.machines(), launcher.silent()))
 
 
 def _kubernetes(launcher: Any) -> Check:
@@ -54,7 +54,10 @@ def _kubernetes(launcher: Any) -> Check:
         return Check(name="kubernetes", ok=False, detail=str(error), remedy="docs/kubernetes.md")
 
 
-def _machines(found: Sequence[tuple[int, str, str]]) -> Check:
+def _machines(found: Sequence[tuple[int, str, str]], silent: Sequence[str]) -> Check:
+    if silent:
+        detail = f"no sign of life for over a minute from {', '.join(silent)}"
+        return Check(name="machines", ok=False, detail=detail, remedy="mystocks worker, started again on that machine")
     if not found:
         detail = "no machine takes runs, so all wait in the queue"
         return Check(name="machines", ok=False, detail=detail, remedy="mystocks worker, on each machine")

@@ -23,6 +23,7 @@ from mystocks_dagster.project import audit
 from mystocks_dagster.project.access import CLI, Caller
 from mystocks_dagster.project.roles import Role
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared import locks
 from mystocks_dagster.tags import Storage
 from mystocks_dagster.taskfile import atomic_files
 
@@ -138,6 +139,7 @@ class KnownUsers:
         with self._lock:
             if time.monotonic() - self._read_at >= _KEPT_SECONDS:
                 try:
+                    locks.check(self._settings.dagster_home)
                     self._tables = self._tables or open_tables(self._settings)
                     self._users = read(self._tables)
                 except InstanceError:

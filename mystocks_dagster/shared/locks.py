@@ -7,23 +7,27 @@ connection to several clients in turn (PgBouncer in its transaction mode) loses 
 import contextlib
 import time
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.shared import outage
+from mystocks_dagster.shared.place import database_url
 
 #: Seconds between two tries to take a lock that another process has.
 _POLL_SECONDS = 0.05
 #: The server finds a machine without power within a minute; its default is two hours.
 _KEEP_ALIVE = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 _CONNECT_SECONDS = 10
+_CHECK_SECONDS = 2
 #: Postgres cuts a longer name of a connection.
-_LONGEST_LABEL = 63
+LONGEST_LABEL = 63
 #: Projects may share a database in schemas of their own.
 _KEY = "hashtextextended(current_schema() || %s, 0)"
-_HELD = f"""SELECT wanted.name, activity.application_name
+_HELD = f"""SELECT wanted.name, activity.application_name,
+      extract(epoch FROM clock_timestamp() - activity.state_change)::float
     FROM unnest(%s) AS wanted(name)
     JOIN pg_locks AS held ON held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
       AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -44,7 +48,7 @@ class Lock:
             label: What the holder is called in messages, and in pg_stat_activity.
             shared: Whether several may hold it at once.
         """
-        self._url, self._name, self._label = url, name, label[:_LONGEST_LABEL]
+        self._url, self._name, self._label = url, name, label[:LONGEST_LABEL]
         self._function = "pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock"
         self._connection: Any = None
 
@@ -110,21 +114,34 @@ class Holders:
         Raises:
             InstanceError: The database does not answer.
         """
+        held: dict[str, list[str]] = {}
+        for name, label, _ in self._ask(names):
+            held.setdefault(name, []).append(label)
+        return held
+
+    def silences(self, name: str) -> list[tuple[str, float]]:
+        """Return each holder of a lock, the oldest first, with the seconds since it last asked the database.
+
+        A holder whose process or machine stands still keeps its connection, and with it the lock.
+
+        Raises:
+            InstanceError: The database does not answer.
+        """
+        return [(label, seconds or 0.0) for _, label, seconds in self._ask([name])]
+
+    def _ask(self, names: Collection[str]) -> list[tuple[str, str, float | None]]:
         for attempt in ("old connection", "new connection"):
             try:
                 if self._connection is None:
                     self._connection = connect(self._url, "mystocks looks at locks")
                 with self._connection.cursor() as cursor:
                     cursor.execute(_HELD, (list(names),))
-                    held: dict[str, list[str]] = {}
-                    for name, label in cursor.fetchall():
-                        held.setdefault(name, []).append(label)
-                    return held
+                    return cursor.fetchall()
             except psycopg2.Error as error:
                 self._connection = None  # the database was restarted since the last question
                 if attempt == "new connection":
                     raise unreachable(error) from error
-        return {}
+        return []
 
 
 def connect(url: str, label: str) -> Any:
@@ -156,6 +173,19 @@ def ask(url: str, sql: str, label: str, seconds: int = _CONNECT_SECONDS) -> Any:
     except psycopg2.Error as error:
         raise unreachable(error) from error
     return row[0] if row else None
+
+
+def check(home: Path) -> None:
+    """Check that the database of an instance answers, within some seconds; one on this machine's disk always does.
+
+    Args:
+        home: The instance's folder.
+
+    Raises:
+        NoDatabase: It does not answer. Dagster's own storages find that out only after many tries.
+    """
+    if url := database_url(home):
+        ask(url, "SELECT 1", "mystocks looks for the database", _CHECK_SECONDS)
 
 
 def unreachable(error: psycopg2.Error) -> InstanceError:

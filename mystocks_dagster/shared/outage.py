@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Iterator
 
-from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.errors import NoDatabase
 
 #: What the drivers of Postgres raise where the server cannot be reached, ends a connection, or refuses a new one.
 _DRIVERS = ("psycopg2", "psycopg")
 _CLASSES = ("OperationalError", "InterfaceError")
 
 
-def explain(error: BaseException) -> InstanceError | None:
+def explain(error: BaseException) -> NoDatabase | None:
     """Return the error for a person if a database that does not answer is the cause; None for any other cause.
 
     It names no password.
@@ -21,10 +21,10 @@ def explain(error: BaseException) -> InstanceError | None:
     return None
 
 
-def unanswered(error: BaseException) -> InstanceError:
+def unanswered(error: BaseException) -> NoDatabase:
     """Return the error for what a driver has raised; it names no password."""
     reason = " ".join(str(error).split()).rstrip(".?") or type(error).__name__
-    return InstanceError(
+    return NoDatabase(
         f"The database that the machines share does not answer: {reason}. Check the storage in dagster.yaml, and that "
         "the server runs."
     )

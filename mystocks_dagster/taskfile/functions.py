@@ -24,6 +24,8 @@ BUILT_IN = "mystocks_dagster.tasks"
 ALIAS = "app.tasks"
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
+_MACHINE_HINT = "A module of your own must be in the project's folder of each machine that executes its tasks."
+
 Function = Callable[..., Any]
 
 
@@ -85,7 +87,9 @@ class Functions:
     """Resolves the functions of one task file; imports each module at most once."""
 
     def __init__(self, packages: Sequence[str] = (), beside: Path | None = None) -> None:
-        self._packages = tuple(package for package in packages if package_fault(package, beside) is None)
+        faults = {package: package_fault(package, beside) for package in packages}
+        self._packages = tuple(package for package, fault in faults.items() if fault is None)
+        self._faults = {package: fault for package, fault in faults.items() if fault is not None}
         self._modules: dict[str, ModuleType | Unresolved] = {}
         # The import system does not know a package that was written a moment ago.
         importlib.invalidate_caches()
@@ -131,6 +135,9 @@ class Functions:
         """Return the module's name in an allowed package; nothing is imported."""
         names = [BUILT_IN + module.removeprefix(ALIAS)] if _inside(module, (ALIAS,)) else []
         allowed = [name for name in (*names, module) if _inside(name, (BUILT_IN, *self._packages))]
+        lacking = [fault for package, fault in self._faults.items() if _inside(module, (package,))]
+        if not allowed and lacking:
+            raise Unresolved("task_module", lacking[0], _MACHINE_HINT)
         if not _DOTTED.fullmatch(module) or not allowed:
             packages = ", ".join((BUILT_IN, *self._packages))
             hint = f"Allowed are modules of {packages}; add a package of your own to task_packages."

@@ -55,6 +55,8 @@ def test_a_bucket_that_works_has_a_file_of_the_machine_and_a_missing_one_is_name
         use(monkeypatch, environment)
         check_access("s3://lake/market", "first")
         check_access("s3://lake/market/", "第二")
+        check_access("s3://lake/market/", "../x")
+        check_access("s3://lake/market/", "上海 机器/二")
         with pytest.raises(LakeUnusable, match=r"s3://elsewhere/market cannot be used: there is no such bucket"):
             check_access("s3://elsewhere/market", "first")
 

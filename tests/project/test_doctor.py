@@ -210,7 +210,7 @@ def test_a_storage_that_cannot_be_opened_is_told_without_a_traceback(cli: Comman
     cli.folder.write("dagster.yaml", "storage:\n  postgres:\n    postgres_url: postgresql://nobody@127.0.0.1:1/none\n")
     assert "does not answer: " in wrong(cli)["instance"]
     assert ".." not in wrong(cli)["instance"]
-    assert "does not answer: " in told(cli, "health")["daemon"]["detail"]
+    assert "does not answer: " in told(cli, "health")["database"]["detail"]
 
 
 @pytest.mark.parametrize("command", ["doctor", "health"])

@@ -25,7 +25,11 @@ from mystocks_dagster.screens.labels import label_of
 def test_the_sides_of_comparisons_and_the_named_lines_explain_a_result(text, values):
     condition = read_condition(text)
     assert list(condition.values) == values
-    assert [line.name for line in condition.formula.outputs] == [PASSES, *condition.values.values(), *condition.averaged]
+    assert [line.name for line in condition.formula.outputs] == [
+        PASSES,
+        *condition.values.values(),
+        *condition.averaged,
+    ]
 
 
 @pytest.mark.parametrize(

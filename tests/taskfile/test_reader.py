@@ -243,6 +243,17 @@ def test_a_package_beside_the_task_file_is_found(tmp_path: Path, write: Write):
     assert load_task_file(path).functions["a"].__module__ == "beside_the_file.work"
 
 
+def test_a_listed_package_that_this_machine_lacks_is_not_called_outside(write: Write, tmp_path: Path):
+    path = write(
+        "task_packages: [lacking_here]\ntasks:\n"
+        "- {task_id: a, task_type: manual, task_module: lacking_here, task_function: run}\n"
+    )
+    messages = [problem.message for problem in check_task_file(path)]
+    assert set(messages) == {
+        f"the package 'lacking_here' was found neither on the Python path nor beside the task file ({tmp_path})"
+    }
+
+
 def test_a_task_file_cannot_import_what_is_not_allowed(write: Write, tmp_path: Path):
     (tmp_path / "not_allowed_here.py").write_text("raise AssertionError('imported')\n", encoding="utf-8")
     path = write("tasks:\n- {task_id: a, task_type: manual, task_module: not_allowed_here, task_function: run}\n")

@@ -20,7 +20,7 @@ from mystocks_dagster.api.pages import number_format, translations
 from mystocks_dagster.api.pages.task_table import Links
 from mystocks_dagster.api.security_headers import PAGES_POLICY
 from mystocks_dagster.days import read_day
-from mystocks_dagster.errors import Forbidden, MyStocksError
+from mystocks_dagster.errors import Forbidden, MyStocksError, NoDatabase
 from mystocks_dagster.instance import dagster_address
 from mystocks_dagster.lake.location import is_unfilled
 from mystocks_dagster.market.clock import SHANGHAI
@@ -28,6 +28,7 @@ from mystocks_dagster.project import reload_state
 from mystocks_dagster.project.access import PAGES
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.users import caller_of
+from mystocks_dagster.shared import outage
 from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.taskfile import last_good
 from mystocks_dagster.taskfile.problems import TaskFileError
@@ -81,7 +82,13 @@ class Site:
         return response
 
     def error_page(self, request: Request, error: MyStocksError) -> HTMLResponse:
-        """Return the page of an error."""
+        """Return the page of an error; that of a database which does not answer needs no project."""
+        if isinstance(error, NoDatabase):
+            language = language_of(request)
+            text = self._templates.get_template("away.html").render(
+                language=language, message=catalogue.translate(str(error), language)
+            )
+            return HTMLResponse(text, error.status, _HEADERS)
         return self.render(request, "error.html", error, **error_values(error))
 
 
@@ -220,6 +227,10 @@ def route_class(site: Site) -> type[APIRoute]:
                     return await handle(request)
                 except MyStocksError as error:
                     return site.error_page(request, error)
+                except Exception as error:
+                    if (away := outage.explain(error)) is None:
+                        raise
+                    return site.error_page(request, away)
 
             return handle_errors
 

@@ -17,6 +17,7 @@ from mystocks_dagster.factory.machines.attendance import attending, database_url
 from mystocks_dagster.factory.shared_versions import publish
 from mystocks_dagster.runs.stop import is_stopped
 from mystocks_dagster.shared.locks import Holders
+from mystocks_dagster.shared.values import Values
 from mystocks_dagster.tags import Tag
 
 #: A run whose lock nobody holds for so many seconds is lost: a process takes its lock again after an outage.
@@ -74,6 +75,9 @@ class MachineRunLauncher(ProcessRunLauncher):
         waits = starting and machine is None and self.machines()
         if waits or time.monotonic() - since < (_START_SECONDS if starting and machine else GRACE_SECONDS):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
+        if machine is None and (silent := ", ".join(self.silent())):
+            reason = f"no machine has taken this run, and {silent} does not answer: start `mystocks worker` there again"
+            return CheckRunHealthResult(WorkerStatus.FAILED, reason)
         if machine is None:
             return CheckRunHealthResult(WorkerStatus.FAILED, "no machine has taken this run: start `mystocks worker`")
         return CheckRunHealthResult(
@@ -86,14 +90,30 @@ class MachineRunLauncher(ProcessRunLauncher):
 
     def machines(self) -> list[tuple[int, str, str]]:
         """Return slots, version of this package and name of each machine that takes runs."""
-        found = map(names.machine_of, self._holders(names.MACHINES))
-        return [machine for machine in found if machine]
+        return [machine for machine, seconds in self._shown() if seconds <= queue.LOST_SECONDS]
+
+    def silent(self) -> list[str]:
+        """Return the names of machines that have shown no sign of life for a minute, and hold their connection."""
+        return [name for (_, _, name), seconds in self._shown() if seconds > queue.LOST_SECONDS]
+
+    def _shown(self) -> list[tuple[tuple[int, str, str], float]]:
+        """Return all machines, with the seconds since each last showed that it is alive."""
+        held = ((names.machine_of(label), seconds) for label, seconds in self._asker().silences(names.MACHINES))
+        return [((of[0], of[1], self._name(of[2])), seconds) for of, seconds in held if of]
+
+    def _name(self, name: str) -> str:
+        """Return what a machine is called, whose label may have only the hash of it."""
+        stored = Values(database_url(self._instance)).get(names.key_of(name)) if names.is_hashed(name) else None
+        return stored or name
 
     def attending(self, run_id: str) -> contextlib.AbstractContextManager[None]:
         """Hold the run's lock while this process executes it, and interrupt this process when the run is stopped."""
         return attending(self._instance, run_id)
 
     def _holders(self, name: str) -> list[str]:
+        return self._asker().of([name]).get(name, [])
+
+    def _asker(self) -> Holders:
         if self._asked is None:
             self._asked = Holders(database_url(self._instance))
-        return self._asked.of([name]).get(name, [])
+        return self._asked

@@ -22,6 +22,7 @@ from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared import outage
 from mystocks_dagster.shared.locks import Lock
+from mystocks_dagster.shared.values import Values
 from mystocks_dagster.tags import Tag
 
 #: Seconds between two looks whether the process of a run has ended.
@@ -47,10 +48,12 @@ def serve(settings: Settings, slots: int, name: str | None, report: Callable[[st
         The exit code: 0 after a signal to stop, 1 if this machine must not take runs.
 
     Raises:
-        InstanceError: dagster.yaml does not name the launcher for several machines, or a check of `entry` failed.
+        InstanceError: dagster.yaml does not name the launcher for several machines, the name is not one line of text,
+            or a check of `entry` failed.
         LakeUnavailable: The lake cannot be read or written.
     """
-    name = name or platform.node()
+    name = platform.node() if name is None else name
+    names.check_name(name)
     with open_instance(settings) as instance:
         launcher = instance.run_launcher
         if not isinstance(launcher, MachineRunLauncher):
@@ -61,13 +64,27 @@ def serve(settings: Settings, slots: int, name: str | None, report: Callable[[st
         url = database_url(instance)
         entry.check(settings, instance, url, name, report)
         queue.prepare(url)
-        lock = Lock(url, names.MACHINES, names.machine_label(slots, name), shared=True)
-        lock.take()
+        lock = show(url, slots, name)
         try:
             report(f"{name} takes up to {slots} runs at once (stop with Ctrl-C).")
             return asyncio.run(Machine(settings, instance, name, slots, lock, report).work(url))
         finally:
             lock.release()
+
+
+def show(url: str, slots: int, name: str) -> Lock:
+    """Take the lock by which the others see that this machine is there, and what it is called.
+
+    Raises:
+        InstanceError: The database does not answer.
+    """
+    label = names.machine_label(slots, name)
+    shown = label.rpartition(" ")[2]
+    if names.is_hashed(shown) and shown != name:
+        Values(url).set(names.key_of(shown), name)
+    lock = Lock(url, names.MACHINES, label, shared=True)
+    lock.take()
+    return lock
 
 
 class Machine:

@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from mystocks_dagster.project.health import database
 from mystocks_dagster.project.metrics import families
 from mystocks_dagster.project.state import ProjectState
 
@@ -24,21 +25,23 @@ class Part:
     Attributes:
         read: Reads them.
         keep: Seconds for which they are not read again, however often Prometheus asks.
+        asks: Whether it asks the database, so it fails at once while that is away.
     """
 
     read: Callable[[ProjectState], Iterator[Metric]]
     keep: float = 0.0
+    asks: bool = False
 
 
 #: All parts by name. What reads the lake is kept for a while: its tables may be in an object store.
 PARTS: Mapping[str, Part] = {
     "build": Part(families.build),
-    "executions": Part(families.executions, keep=5),
-    "runs": Part(families.runs),
-    "daemon": Part(families.daemon),
+    "executions": Part(families.executions, keep=5, asks=True),
+    "runs": Part(families.runs, asks=True),
+    "daemon": Part(families.daemon, asks=True),
     "task_file": Part(families.task_file),
-    "hosts": Part(families.hosts),
-    "alerts": Part(families.alerts),
+    "hosts": Part(families.hosts, asks=True),
+    "alerts": Part(families.alerts, asks=True),
     "disk": Part(families.disk),
     "tables": Part(families.tables, keep=60),
     "coverage": Part(families.coverage, keep=60),
@@ -63,8 +66,12 @@ class Exposition:
     def _families(self, state: ProjectState) -> Iterator[Metric]:
         seconds = GaugeMetricFamily("mystocks_metrics_seconds", "Time to read a part.", labels=["part"])
         failed = GaugeMetricFamily("mystocks_metrics_failed", "1 if a part cannot be read.", labels=["part"])
+        away = database(state.settings) is not None
         for name, part in PARTS.items():
             began = time.monotonic()
+            if part.asks and away:
+                failed.add_metric([name], 1)
+                continue
             try:
                 yield from self._part(name, part, state)
                 failed.add_metric([name], 0)
