@@ -11,10 +11,14 @@ from mystocks_dagster.market.formulas.bars import canonical
 from mystocks_dagster.market.formulas.drawing import ATTRIBUTES, DRAWING_FUNCTIONS, is_attribute
 from mystocks_dagster.market.formulas.problems import FormulaProblem
 from mystocks_dagster.market.formulas.syntax import Binary, Call, Expression, Name, Number, Statement, Text, Unary
-from mystocks_dagster.market.formulas.tokens import Token
+from mystocks_dagster.market.formulas.tokens import Token, unknown_character
 
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
-_STRENGTH = {"OR": 1, "AND": 2, **dict.fromkeys(_COMPARISONS, 3), "+": 4, "-": 4, "*": 5, "/": 5}
+_STRENGTH = {"OR": 1, "AND": 2, **dict.fromkeys(_COMPARISONS, 3), "+": 4, "-": 4, "&": 4, "*": 5, "/": 5}
+#: A statement of 交易系统, by which signals in a row are one; it changes no value.
+_AUTOFILTER = "AUTOFILTER"
+#: A colour after an expression, with three numbers in brackets.
+_COLOUR = "RGB"
 #: Brackets in brackets.
 _DEEPEST_NESTING = 50
 #: The longest way from an expression to a value in it; A+B+C has 3. Whatever walks a tree may thus recurse.
@@ -36,6 +40,7 @@ class StatementParser:
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
         self._index = 0
+        self._drawing = 0
         self._defined = {word.value for word, following in pairwise(tokens) if following.value in (":", ":=")}
         self.problems: list[FormulaProblem] = []
 
@@ -46,6 +51,7 @@ class StatementParser:
         while self._current.kind != "end" and len(self.problems) < _MOST_PROBLEMS:
             if self._accept(";"):
                 continue
+            self._drawing = 0
             try:
                 statement = self._statement()
             except _Broken as broken:
@@ -55,6 +61,8 @@ class StatementParser:
             match statement.expression:
                 case Call(function=function) as call if function in DRAWING_FUNCTIONS:
                     drawings.append(call)
+                case Name(name=name) if name == _AUTOFILTER not in self._defined:
+                    continue
                 case _:
                     statements.append(statement)
         return statements, drawings
@@ -101,12 +109,18 @@ class StatementParser:
     def _attributes(self) -> tuple[str, ...]:
         attributes: list[str] = []
         # 通达信 does without the comma: STICKLINE(C>O,C,O,2,0)COLORRED;
-        while self._accept(",") or (self._current.kind == "name" and is_attribute(self._current.value)):
+        while self._accept(",") or self._begins_attribute():
             word = self._next()
-            if word.kind != "name" or not is_attribute(word.value):
+            if word.value == _COLOUR and self._current.value == "(":
+                self._name_or_call(word, 0)
+            elif word.kind != "name" or not is_attribute(word.value):
                 raise _broken(word, f"{word} is not a way of drawing", suggest(word.value, ATTRIBUTES))
             attributes.append(word.value)
         return tuple(attributes)
+
+    def _begins_attribute(self) -> bool:
+        word = self._current
+        return word.kind == "name" and (is_attribute(word.value) or word.value == _COLOUR)
 
     def _unexpected_end_of_statement(self) -> _Broken:
         word = self._current
@@ -137,6 +151,8 @@ class StatementParser:
         return left, height
 
     def _strength(self) -> int:
+        if self._current.kind == "symbol" and self._current.value == "&" and not self._drawing:
+            raise _Broken(unknown_character("&", "&", self._current.position))
         return _STRENGTH.get(self._current.value, 0) if self._current.kind == "symbol" else 0
 
     def _limit(self, depth: int, deepest: int, token: Token) -> None:
@@ -191,6 +207,8 @@ class StatementParser:
             return Name(name, token.position), 1
         arguments: list[Expression] = []
         height = 0
+        # There & joins texts, as in DRAWTEXT(C>O,L,'买'&CON2STR(C,2)).
+        self._drawing += token.value in DRAWING_FUNCTIONS
         while not (not arguments and self._current.value == ")" and self._current.kind == "symbol"):
             argument, argument_height = self._expression(1, depth + 1)
             arguments.append(argument)
@@ -198,6 +216,7 @@ class StatementParser:
             if not self._accept(","):
                 break
         self._close(opening)
+        self._drawing -= token.value in DRAWING_FUNCTIONS
         return Call(token.value, tuple(arguments), token.position), height + 1
 
     def _close(self, opening: Token) -> None:

@@ -1,7 +1,7 @@
 """The words of a formula. Characters typed with a Chinese keyboard are read as their plain forms where these are clear.
 
 Full-width letters, digits, brackets, commas, colons, semicolons and comparison signs become ASCII one for one, so that
-positions stay those of the text as written.
+positions stay those of the text as written. Characters that nobody sees, as pages hold them, are no part of a word.
 """
 
 import math
@@ -17,21 +17,29 @@ from mystocks_dagster.market.formulas.syntax import Position
 Kind = Literal["number", "name", "text", "symbol", "end"]
 
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
-_PLAIN = _FULL_WIDTH | {
+#: What stands for each character that nobody sees: spaces without width, joiners, directions, hyphens and marks.
+_UNSEEN = "\u200b"
+_UNSEEN_CODES = (
+    0xAD, 0x180E, 0xFEFF,
+    *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), *range(0xFE00, 0xFE10),
+)  # fmt: skip
+_PLAIN = _FULL_WIDTH | dict.fromkeys(_UNSEEN_CODES, _UNSEEN) | {
     ord(odd): plain
     for odd, plain in {
         "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2212": "-", "\u00d7": "*", "\u00f7": "/",
-        "\u3000": " ", "\u00a0": " ", "\u200b": " ", "\ufeff": " ",
+        "\u3000": " ", "\u00a0": " ",
     }.items()
 }  # fmt: skip
 #: Other spellings of operators, and the one that the tree has.
 _SPELLINGS = {
     "&&": "AND", "||": "OR", "==": "=", "!=": "<>", "\u2260": "<>", "\u2265": ">=", "\u2264": "<=",
+    "\u2267": ">=", "\u2266": "<=",
 }  # fmt: skip
 _KEYWORDS = {"AND", "OR", "NOT"}
 _TOKEN = re.compile(
-    r"(?P<blank>\s+)|(?P<comment>\{[^}]*\}|//[^\n]*)|(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)|(?P<name>[^\W\d]\w*)"
-    r"|(?P<text>'[^'\n]*'|\"[^\"\n]*\")|(?P<symbol>:=|<=|>=|<>|!=|==|&&|\|\||[-+*/<>=(),;:\u2260\u2265\u2264])"
+    r"(?P<blank>[\s\u200b]+)|(?P<comment>\{[^}]*\}|//[^\n]*)|(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)"
+    r"|(?P<name>[^\W\d](?:\u200b*\w)*)|(?P<text>'[^'\n]*'|\"[^\"\n]*\")"
+    r"|(?P<symbol>:=|<=|>=|<>|!=|==|&&|\|\||[-+*/<>=(),;:&\u2260\u2265\u2264\u2266\u2267])"
 )
 #: What stands in double quotes in 通达信: another formula's output, another symbol's bars, or another period's.
 _REFERENCE = re.compile(r"\s*\w+\s*[.$#]")
@@ -55,6 +63,9 @@ _REMEDIES = {
     "\u3011": "Use round brackets.",
     "%": "Divide by 100, or use MOD(A,B) for a remainder.",
     "^": "Use POW(A,B).",
+    "\u2013": "Write - to subtract.",
+    "\u2014": "Write - to subtract.",
+    "\u00b7": "Write * to multiply; a name has no point.",
 }
 
 
@@ -82,7 +93,7 @@ def tokenize(text: str) -> tuple[list[Token], list[FormulaProblem]]:
         match = _TOKEN.match(plain, offset)
         position = _position(starts, offset)
         if match is None:
-            problems.append(_unknown_character(text[offset], plain[offset], position))
+            problems.append(unknown_character(text[offset], plain[offset], position))
             # What follows an unclosed comment or text is not a formula.
             offset = len(plain) if plain[offset] in _UNCLOSED else offset + 1
             continue
@@ -107,7 +118,7 @@ def _token(match: re.Match[str], text: str, position: Position) -> Token:
         case "text":
             return Token("text", text[match.start() + 1 : match.end() - 1], position, width)
         case "name":
-            name = value.upper()
+            name = value.replace(_UNSEEN, "").upper()
             return Token("symbol" if name in _KEYWORDS else "name", name, position, width)
         case _:
             return Token("symbol", _SPELLINGS.get(value, value), position, width)
@@ -139,7 +150,14 @@ def _is_reference(match: re.Match[str], text: str) -> bool:
     return text[match.start()] == '"' or _REFERENCE.match(match.group()[1:]) is not None
 
 
-def _unknown_character(written: str, plain: str, position: Position) -> FormulaProblem:
+def unknown_character(written: str, plain: str, position: Position) -> FormulaProblem:
+    """Return the problem of a character that the language does not have, and its remedy.
+
+    Args:
+        written: The character as written.
+        plain: Its plain form.
+        position: Where it stands.
+    """
     if plain in _UNCLOSED:
         return FormulaProblem(position, *_UNCLOSED[plain])
     name = unicodedata.name(written, "a control character")

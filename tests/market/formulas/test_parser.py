@@ -179,6 +179,22 @@ def test_drawings_are_kept_aside_and_whatever_they_use():
         ('X:C>O AND "MACD.DIF">0;', [f'1:11: "MACD.DIF" stands in double quotes. {REFERENCES}']),
         ("X:C>“000300$C”;", [f"1:5: “000300$C” stands in double quotes. {REFERENCES}"]),
         ('X:C>O;DRAWTEXT(X,L,"买入");', [f'1:20: "买入" stands in double quotes. {REFERENCES}']),
+        ("X:C>O & C>L;", ["1:7: unexpected character '&' (U+0026, AMPERSAND). Write && or AND."]),
+        ("X:(C>O＆C>L);", ["1:7: unexpected character '&' (U+0026, AMPERSAND). Write && or AND."]),
+        ("X:C–O;", ["1:4: unexpected character '–' (U+2013, EN DASH). Write - to subtract."]),
+        ("X:C—O;", ["1:4: unexpected character '—' (U+2014, EM DASH). Write - to subtract."]),
+        (
+            "X:C·2;",
+            ["1:4: unexpected character '·' (U+00B7, MIDDLE DOT). Write * to multiply; a name has no point."],
+        ),
+        (
+            "X:C,RGB;",
+            [
+                "1:5: 'RGB' is not a way of drawing. Allowed: COLORRED, COLORGREEN, COLORBLUE, COLORYELLOW, "
+                "COLORWHITE, COLORMAGENTA, COLORCYAN, COLORGRAY, LINETHICK1, LINETHICK2, STICK, VOLSTICK, COLORSTICK, "
+                "LINESTICK, CROSSDOT, CIRCLEDOT, POINTDOT, DOTLINE, NODRAW, NOTEXT, DRAWABOVE, PRECIS2."
+            ],
+        ),
         ("X:C。", ["1:4: unexpected character '。' (U+3002, IDEOGRAPHIC FULL STOP). A statement ends with ;"]),
     ],
 )
@@ -269,6 +285,7 @@ def test_hostile_texts_are_refused_at_once(text):
 WORDS = [
     "A", "B", "C", "O", "快线", "N", "5", "0.5", "(", ")", ",", ";", ":", ":=", "+", "-", "*", "/", ">", "<",
     "=", ">=", "<>", "AND", "OR", "NOT", "{", "}", "'", "//", "。", "（", "）", "，", "；", "：", "MA(",
+    "&", "RGB(", "AUTOFILTER;", "\u200b",
     "REF(C,", "CROSS(", "YEAR", "INPUT:", "COLORRED", "DRAWTEXT(", "SAR(4,2,20)", "CAPITAL", '"', "#", "\n",
 ]  # fmt: skip
 
@@ -306,3 +323,39 @@ def test_the_names_that_a_formula_may_use_stand_in_the_same_order_each_time():
     }
     assert len(told) == 1
     assert "Known here: " in told.pop()
+
+
+@pytest.mark.parametrize("odd", ["\u200b", "\u200d", "\u202a", "\u202c", "\u00ad", "\ufeff", "\u2060", "\ufe0f"])
+def test_a_formula_pasted_with_characters_that_nobody_sees_is_read(odd):
+    text = "~快~线~:=MA~(C~,~5)~;~X:~快线>0;~".replace("~", odd)
+    formula = parse_formula(text)
+    assert formula == parse_formula("快线:=MA(C,5);X:快线>0;")
+    assert formula.statements[1].position.column == text.index("X") + 1
+
+
+def test_a_formula_of_a_forum_that_joins_texts_in_a_drawing_is_read():
+    formula = parse_formula("X:C;DRAWTEXT(C>O,L,'买'&CON2STR(C,2)&(' '&'元')),COLORRED;DRAWTEXT(C>O AND C>5,L,'x');")
+    assert [drawing.function for drawing in formula.drawings] == ["DRAWTEXT", "DRAWTEXT"]
+    assert problems("DRAWTEXT(C>O,L,'买'&);X:C&O;") == [
+        "1:20: expected a value before ')'",
+        "1:25: unexpected character '&' (U+0026, AMPERSAND). Write && or AND.",
+    ]
+
+
+def test_a_colour_of_three_numbers_changes_no_value():
+    assert (
+        parse_formula("A:C,RGB(255,0,0),LINETHICK2;B:O RGB(0,0,C*5);").statements
+        == parse_formula("A:C;B:O;").statements
+    )
+
+
+def test_autofilter_is_passed_over():
+    assert parse_formula("X:C>O;AUTOFILTER;") == parse_formula("X:C>O;")
+    assert [statement.name for statement in parse_formula("AUTOFILTER:=5;X:C>AUTOFILTER;").statements] == [
+        "AUTOFILTER",
+        "X",
+    ]
+
+
+def test_comparisons_of_japanese_keyboards_are_read():
+    assert parse_formula("X:C≧O AND C≦H;") == parse_formula("X:C>=O AND C<=H;")
