@@ -3,7 +3,6 @@
 from typing import Any
 
 from mystocks_dagster.cli.printing import errors, escape
-from mystocks_dagster.errors import OtherLake
 from mystocks_dagster.settings import Settings
 
 
@@ -15,22 +14,10 @@ def open_project_to_run(settings: Settings | None = None) -> Any:
     Raises:
         OtherLake: Other machines execute the runs, and their lake or source is another one.
     """
-    from mystocks_dagster import storage_config
-    from mystocks_dagster.instance import instance_config, open_tables
-    from mystocks_dagster.processes import lock
-    from mystocks_dagster.runs import daemon_lake
+    from mystocks_dagster.project.daemon_queue import is_taken_by_daemon
 
     settings = settings or Settings.from_env()
-    elsewhere = storage_config.runs_elsewhere(instance_config(settings))
-    queued = lock.holder(settings.dagster_home / lock.DAEMON_LOCK) is not None
-    noted = open_tables(settings).note(daemon_lake.KEY) if queued or elsewhere else None
-    difference = daemon_lake.difference(noted, settings)
-    if difference and elsewhere:
-        raise OtherLake(
-            f"Nothing was started: runs are executed by other machines, and {difference}. Set MYSTOCKS_LAKE and "
-            "MYSTOCKS_SOURCE as the daemon has them, or name another instance in DAGSTER_HOME."
-        )
-    if difference or not queued:
+    if not is_taken_by_daemon(settings):
         from mystocks_dagster.factory import fork_server
 
         fork_server.begin()

@@ -71,7 +71,7 @@ def wrote_last(computed: DeltaTable, part: str, work: str, *, unknown: bool = Tr
 
 
 def _writer(part: str) -> str:
-    return f"writer of {part}"
+    return f"writer:{part}"
 
 
 def _digest(work: str) -> int:
