@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, create_model
 
+from mystocks_dagster.strategies.imports import texts_of_imports
 from mystocks_dagster.strategies.lookback import bars_of
 
 #: Keys of an entry in tasks.yaml that are no parameter of the strategy.
@@ -72,6 +73,8 @@ class Definition:
         return None if self.lookback is None else bars_of(self.lookback, params)
 
     def version(self, params: Mapping[str, Any]) -> str:
-        """Return a hash that changes with the text of the file and the values of the parameters."""
+        """Return a hash that changes with the text of the file, of what it imports from the project, and the values."""
+        imported = [] if self.shipped else texts_of_imports(self.text, self.file.parent.parent)
         values = ", ".join(f"{name}={value!r}" for name, value in sorted(params.items()))
-        return hashlib.sha256(f"{self.text}\0{self.name}({values})".encode()).hexdigest()[:16]
+        content = (f"{self.text}\0{self.name}({values})".encode(), *imported)
+        return hashlib.sha256(b"\0".join(content)).hexdigest()[:16]
