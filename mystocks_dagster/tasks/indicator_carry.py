@@ -92,7 +92,7 @@ def _carry(
         again = TradedBars(lake, work.columns).read(symbols=changed)
         past = period_rows(work.plan, carried, again, work.period, until) if again.height else None
     update = _update(lake, work, parts, past, changed, stored.until)
-    rows = write(lake, work, update, work.marks(inputs))
+    rows = write(lake, work, update, work.marks(lake, inputs))
     return rows, work.states(carried, inputs, until) if until != stored.until or changed else {}
 
 

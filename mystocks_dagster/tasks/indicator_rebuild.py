@@ -79,7 +79,7 @@ def rebuild(
         writing.wait()
         if not any(target.rewrite.rows for target in targets):
             raise LakeError("No symbol can be calculated: no bar has an adjusted price.")
-        written = {target.work.table: target.rewrite.commit(target.work.marks(inputs)) for target in targets}
+        written = {target.work.table: target.rewrite.commit(target.work.marks(lake, inputs)) for target in targets}
     store_states(
         lake,
         (

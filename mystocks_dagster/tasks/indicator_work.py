@@ -13,7 +13,15 @@ import polars as pl
 from mystocks_dagster.lake import indicator_state
 from mystocks_dagster.lake.indicator_state import Stored
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.lake.watermarks import NOBODY, Version, seen_version, watermarks, writers, wrote_last
+from mystocks_dagster.lake.watermarks import (
+    NOBODY,
+    Version,
+    are_newest,
+    seen_version,
+    watermarks,
+    writers,
+    wrote_last,
+)
 from mystocks_dagster.market.indicators import Calculation, planned, stored_columns
 from mystocks_dagster.market.periods import PERIODS, Period, period_start
 from mystocks_dagster.market.table import Column, Table
@@ -74,11 +82,12 @@ class Work:
         computed = lake.log(self.table)
         if computed is None:
             return set()
+        own = wrote_last(computed, self.writers)
         return {
             name
             for name, item in self.names.items()
-            if all(seen_version(computed, name, version) == version.number for version in inputs)
-            and all(wrote_last(computed, column, self.writers[column]) for column in item.columns.values())
+            if own.issuperset(item.columns.values())
+            and all(seen_version(computed, name, version) == version.number for version in inputs)
         }
 
     def without(self, names: Iterable[str]) -> "Work":
@@ -96,17 +105,18 @@ class Work:
         """Return the first day of the running period; with daily bars, each of which is final, the day after `last`."""
         return last + timedelta(days=1) if self.period == "daily" else period_start(last, self.period)
 
-    def marks(self, inputs: Sequence[Version]) -> dict[str, int]:
+    def marks(self, lake: Lake, inputs: Sequence[Version]) -> dict[str, int]:
         """Return the watermarks of the work, once it has written all rows."""
-        return watermarks([*self.names], inputs) | writers(self.writers)
+        computed = lake.log(self.table)
+        named = computed is not None and are_newest(computed, self.writers)
+        return watermarks([*self.names], inputs) | ({} if named else writers(self.writers))
 
     def marks_of_a_part(self, lake: Lake) -> dict[str, int]:
         """Return the watermarks of the work once it has written the rows of some symbols: others are of other work."""
         computed = lake.log(self.table)
-        if computed is None:
-            return {}
-        alone = {name for name, work in self.writers.items() if wrote_last(computed, name, work, unknown=False)}
-        return writers(dict.fromkeys(self.writers.keys() - alone, NOBODY))
+        own = {*self.writers} if computed is None else wrote_last(computed, self.writers, unknown=False)
+        mixed = self.writers.keys() - own
+        return writers(dict.fromkeys(mixed, NOBODY)) if mixed else {}
 
     def stored_state(self, lake: Lake, stored: States, inputs: Sequence[Version]) -> tuple[Stored, Carried] | None:
         """Return the state of all calculations, if all have one from the same versions, and the rows have seen them.
@@ -136,7 +146,7 @@ class Work:
     def _have_rows_seen(self, lake: Lake, inputs: Sequence[Version]) -> bool:
         """Return whether the stored rows are at least as new as a state; restored ones, and others' ones, are not."""
         computed = lake.log(self.table)
-        if computed is None or not all(wrote_last(computed, *writer) for writer in self.writers.items()):
+        if computed is None or wrote_last(computed, self.writers) != {*self.writers}:
             return False
         seen = ((seen_version(computed, name, version), version.number) for name in self.names for version in inputs)
         return all(number is not None and number >= needed for number, needed in seen)
