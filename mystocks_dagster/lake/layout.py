@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Name on disk of the partition column of tables in files of months; readers of the lake do not return it.
 YEAR = "year"
 #: Operations that change no row.
-HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END", "ADD COLUMN", "CREATE TABLE")
+HOUSEKEEPING = ("OPTIMIZE", "VACUUM START", "VACUUM END", "ADD COLUMN", "UPDATE FIELD METADATA", "CREATE TABLE")
 #: Metadata key of a commit that stores only watermarks (see `lake.watermarks`) or a format number, and no rows.
 WATERMARKS_ONLY = "marks_only"
 #: Name of the application transaction that counts how often a table was restored to an earlier version.

@@ -159,8 +159,8 @@ def test_the_servers_are_forks_that_ps_shows_by_their_names_also_after_a_reload_
     assert names() == [f"mystocks: {name}" for name in expected]
     before = live.process("code process")
     live.server.graphql('mutation { reloadRepositoryLocation(repositoryLocationName: "mystocks") { __typename } }')
-    wait_for(lambda: (after := live.process("code process")) != before and after, 60, "the end of the former process")
-    assert names() == [f"mystocks: {name}" for name in expected]
+    wanted = [f"mystocks: {name}" for name in expected]
+    wait_for(lambda: live.process("code process") != before and names() == wanted, 60, "the end of the former process")
     live.works()
 
 

@@ -31,7 +31,8 @@ def calculated(caplog):
     def names():
         lines = [record.getMessage() for record in caplog.records if "Calculating" in record.getMessage()]
         caplog.clear()
-        return lines[-1].partition("Calculating ")[2].partition(" from")[0].split(", ") if lines else []
+        listed = (line.partition("Calculating ")[2].partition(" from")[0].split(", ") for line in lines)
+        return [name for names in listed for name in names]
 
     return names
 
