@@ -86,8 +86,9 @@ def record_outcome(instance: dg.DagsterInstance, outcome: CheckOutcome) -> bool:
     stored: Any = record.evaluation if record else None
     new = outcome.evaluation()
     # Of a check that a run has not reached, there is only the plan.
-    told = isinstance(stored, dg.AssetCheckEvaluation)
-    if told and (stored.passed, stored.severity, stored.description) == (new.passed, new.severity, new.description):
+    evaluated = isinstance(stored, dg.AssetCheckEvaluation)
+    same = ("passed", "severity", "description")
+    if evaluated and all(getattr(stored, name) == getattr(new, name) for name in same):
         return False
     instance.report_runless_asset_event(new)
     return True

@@ -46,7 +46,9 @@ def cache_folder(text: str, settings: Settings) -> Path:
     try:
         named = Path(os.path.normpath(root / text))
         listed = [real_path(folder) for folder in settings.caches]
-        _check_place(text, named, root, [own, *listed])  # first: nothing is told of what is elsewhere
+        _check_place(
+            text, named, root, [own, *listed]
+        )  # first: a message about a path elsewhere would say whether it exists
         resolved = named.resolve()
     except (ValueError, OSError, RuntimeError):  # a null character, a cycle of links
         raise InvalidParams(f"cleanup_paths: {text!r} is not a path.") from None

@@ -176,8 +176,8 @@ def _piece(lake: Lake, choice: Choice, engine: str, changes: FirstChange, *, for
     inputs = versions(lake, (*tables, *identity_inputs(lake)))
     work = f"{choice.label} {choice.version} {engine}"
     stored = lake.log("signals")
-    anew = force or (stored is not None and not wrote_last(stored, {choice.label: work}))
-    since = BEGINNING if anew else stale_since(lake, "signals", [work], inputs, changes)
+    from_beginning = force or (stored is not None and not wrote_last(stored, {choice.label: work}))
+    since = BEGINNING if from_beginning else stale_since(lake, "signals", [work], inputs, changes)
     return _Piece(choice, work, inputs, since)
 
 

@@ -35,7 +35,7 @@ class PatientConnector(procrastinate.PsycopgConnector):
             url: The database, as libpq takes it.
             report: Receives a line at the beginning of an outage, and one at its end.
         """
-        # The pool makes its own pauses longer and longer; an ask of ours begins anew.
+        # The pool's own pauses grow longer and longer. Each try here starts with the shortest.
         super().__init__(conninfo=url, kwargs=_CONNECTION, timeout=_TRY_SECONDS, reconnect_timeout=_TRY_SECONDS)
         self._report = report
         self._away = False

@@ -57,7 +57,7 @@ def opened(url: str) -> Any:
 def receiving(url: str, report: Callable[[str], None]) -> "procrastinate.App":
     """Return the queue for taking runs; open it with `async with app.open_async()`.
 
-    Its connector waits for the end of an outage, until it is told to give up.
+    Its connector waits for the end of an outage, until `give_up` is called.
 
     Args:
         url: The database, as libpq takes it.
