@@ -38,11 +38,21 @@ class Stored:
 
 def read_states(lake: Lake, periods: Collection[str], calculations: Collection[str]) -> dict[tuple[str, str], Stored]:
     """Return the stored states of calculations by period and calculation; those that do not exist are left out."""
-    if not lake.exists(INDICATOR_STATE.name):
-        return {}
-    wanted = pl.col("period").is_in(periods) & pl.col("calculation").is_in(calculations)
-    rows = lake.scan(INDICATOR_STATE.name).filter(wanted).collect()
+    rows = _rows(lake, periods, calculations, [*INDICATOR_STATE.dtypes])
     return {(row["period"], row["calculation"]): _decoded(row) for row in rows.iter_rows(named=True)}
+
+
+def states_end(lake: Lake, periods: Collection[str], calculations: Collection[str]) -> date | None:
+    """Return the earliest day that no stored state of calculations contains; None if none of them has a state."""
+    day = _rows(lake, periods, calculations, ["period", "calculation", "until"])["until"].min()
+    return day if isinstance(day, date) else None
+
+
+def _rows(lake: Lake, periods: Collection[str], calculations: Collection[str], columns: list[str]) -> pl.DataFrame:
+    if not lake.exists(INDICATOR_STATE.name):
+        return INDICATOR_STATE.empty().select(columns)
+    wanted = pl.col("period").is_in(periods) & pl.col("calculation").is_in(calculations)
+    return lake.scan(INDICATOR_STATE.name, columns=columns).filter(wanted).collect()
 
 
 def write_states(lake: Lake, states: Mapping[tuple[str, str], Stored]) -> None:
@@ -51,9 +61,9 @@ def write_states(lake: Lake, states: Mapping[tuple[str, str], Stored]) -> None:
         return
     rows = [_encoded(period, name, state) for (period, name), state in states.items()]
     frame = pl.DataFrame(rows, schema=INDICATOR_STATE.dtypes, orient="row")
-    conditions = [f"(period = '{period}' AND calculation = '{name}')" for period, name in states]
+    same = pl.any_horizontal((pl.col("period") == period) & (pl.col("calculation") == name) for period, name in states)
     forgotten = max(state.until for state in states.values()) - _KEPT
-    lake.replace_rows(INDICATOR_STATE.name, frame, " OR ".join([*conditions, f"until < DATE '{forgotten}'"]))
+    lake.replace_matching(INDICATOR_STATE.name, frame, same | (pl.col("until") < forgotten))
 
 
 def _encoded(period: str, name: str, state: Stored) -> tuple[object, ...]:

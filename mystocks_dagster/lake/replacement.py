@@ -22,8 +22,9 @@ from mystocks_dagster.lake.data_files import (
     read_file,
     removal,
     write_parts,
+    write_whole,
 )
-from mystocks_dagster.lake.layout import YEAR, date_column
+from mystocks_dagster.lake.layout import date_column
 from mystocks_dagster.market.table import Table
 
 #: Rows of more symbols are sorted together with the others of their file.
@@ -35,7 +36,7 @@ class FileExchange(ABC):
 
     Args:
         uri: The table's location.
-        schema: Its contract; the table is partitioned.
+        schema: Its contract.
     """
 
     def __init__(self, uri: str, schema: Table) -> None:
@@ -48,6 +49,39 @@ class FileExchange(ABC):
         Raises:
             CommitFailedError: Another commit came first, whatever it changed; open the newest version and try again.
         """
+
+
+class MatchReplacement(FileExchange):
+    """Replace the rows that match, in a table of few rows: those that stay are written with the new ones as one file.
+
+    Args:
+        uri: The table's location.
+        schema: Its contract; the table is not partitioned.
+        frame: The new rows.
+        matching: Which stored rows they replace.
+    """
+
+    def __init__(self, uri: str, schema: Table, frame: pl.DataFrame, matching: pl.Expr) -> None:
+        super().__init__(uri, schema)
+        self.frame, self.matching = frame, matching
+
+    def commit(self, opened: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str]) -> None:
+        """Write the file and commit it to the version that is open; errors as in `FileExchange.commit`."""
+        files = data_files(opened, self.schema)
+        rows = pl.concat([*map(self._staying, files), self.frame])
+        added = write_whole(self.uri, self.schema, rows)
+        try:
+            commit_files(opened, [added], [removal(file) for file in files], watermarks, metadata)
+        except BaseException:
+            delete_files(self.uri, [added.path])
+            raise
+
+    def _staying(self, file: DataFile) -> pl.DataFrame:
+        """Return the rows of a file that stay; where none does, only the columns that say so are read."""
+        compared = read_file(self.uri, self.schema, file, [*dict.fromkeys(self.matching.meta.root_names())])
+        if compared.select(self.matching.all()).item():
+            return self.schema.empty()
+        return read_file(self.uri, self.schema, file).filter(~self.matching)
 
 
 class Replacement(FileExchange):
@@ -249,7 +283,7 @@ def commit_files(
         [*added, *removed],
         mode="append",
         schema=opened.schema(),
-        partition_by=[YEAR],
+        partition_by=opened.metadata().partition_columns,
         commit_properties=CommitProperties(
             max_commit_retries=0,
             app_transactions=transactions,

@@ -15,7 +15,7 @@ from mystocks_dagster.lake.watermarks import Version
 from mystocks_dagster.tasks.indicator_bars import Extent, TradedBars
 from mystocks_dagster.tasks.indicator_rebuild import kept_columns, with_kept
 from mystocks_dagster.tasks.indicator_rows import Carried, period_rows
-from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, read_states
+from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, read_states, states_end
 from mystocks_dagster.tasks.stages import StageTimes
 
 #: Fewer changed rows are compared whatever the size of the market.
@@ -50,10 +50,11 @@ def carry(
         For each work the number of rows written, and the new states, which are to be stored afterwards; None if there
         is no state that fits, or if so much has changed that a rebuild takes less time.
     """
-    states = read_states(lake, works)
-    found = [work.stored_state(lake, states, inputs) for work in works]
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(THREADS) as pool:
-        new = reader.submit(_new_bars, lake, works, [some[0].until for some in found if some])
+        # While the states are decoded. One that turns out not to fit makes it read some more days than are needed.
+        new = reader.submit(_new_bars, lake, works, states_end(lake, works))
+        states = read_states(lake, works)
+        found = [work.stored_state(lake, states, inputs) for work in works]
 
         def carried(work: Work, state: tuple[Stored, Carried] | None) -> tuple[int, States] | None:
             with times.of(f"{work.period}, new bars"):
@@ -64,10 +65,10 @@ def carry(
             yield one.result()
 
 
-def _new_bars(lake: Lake, works: Sequence[Work], since: Sequence[date]) -> pl.DataFrame:
-    """Return the bars from the earliest of some days on, with the columns that any work reads."""
+def _new_bars(lake: Lake, works: Sequence[Work], since: date | None) -> pl.DataFrame:
+    """Return the bars from a day on, with the columns that any work reads; none without a day."""
     columns = dict.fromkeys(name for work in works for name in work.columns)
-    return TradedBars(lake, [*columns]).read(start=min(since)) if since else pl.DataFrame()
+    return TradedBars(lake, [*columns]).read(start=since) if since else pl.DataFrame()
 
 
 def _carry(

@@ -192,10 +192,19 @@ def _part(plan: "Plan", calculation: Calculation, carried: Carried) -> dict[str,
     return {version: values for version, values in carried.steps.items() if version in needed}
 
 
+def states_end(lake: Lake, works: Sequence[Work]) -> date | None:
+    """Return the earliest day that no stored state of some pieces of work contains; None without a state."""
+    return indicator_state.states_end(lake, *_wanted(works))
+
+
 def read_states(lake: Lake, works: Sequence[Work]) -> States:
     """Return the stored states of several pieces of work, by one reading."""
-    names = {name for work in works for name in work.names}
-    return indicator_state.read_states(lake, {work.period for work in works}, names)
+    return indicator_state.read_states(lake, *_wanted(works))
+
+
+def _wanted(works: Sequence[Work]) -> tuple[set[str], set[str]]:
+    """Return the periods, and the names of the calculations."""
+    return {work.period for work in works}, {name for work in works for name in work.names}
 
 
 def store_states(lake: Lake, states: Iterable[States]) -> None:

@@ -7,6 +7,7 @@ signals, or a version was restored, they are counted again.
 from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 
@@ -54,14 +55,29 @@ def stored(lake: Lake, strategies: Collection[str]) -> Counter[str]:
     return _read(lake) if noted is None else noted
 
 
-def exchanged(
-    lake: Lake, strategies: Collection[str], content: pl.DataFrame, since: date
-) -> tuple[Counter[str], dict[str, int]]:
-    """Return the number of signals of some strategies, and their notes, once all rows from `since` on are `content`."""
-    before, gone, new = stored(lake, strategies), _read(lake, since), counted(content)
-    counts = Counter({name: before[name] - gone[name] + new[name] for name in strategies})
-    rows = _rows(lake)
-    return counts, {} if rows is None else notes(counts, rows - gone.total() + content.height)
+class Earlier(NamedTuple):
+    """The stored signals before a day.
+
+    Attributes:
+        counts: Their number by strategy.
+        rows: The number of rows of all strategies; None if the log does not say it.
+    """
+
+    counts: Counter[str]
+    rows: int | None
+
+    def and_from_then_on(self, content: pl.DataFrame) -> tuple[Counter[str], dict[str, int]]:
+        """Return the numbers by strategy, and their notes, once all rows from that day on are `content`."""
+        new = counted(content)
+        counts = Counter({name: number + new[name] for name, number in self.counts.items()})
+        return counts, {} if self.rows is None else notes(counts, self.rows + content.height)
+
+
+def earlier(lake: Lake, strategies: Collection[str], since: date) -> Earlier:
+    """Return how many signals of some strategies are stored before the day `since`."""
+    all_days, later, rows = stored(lake, strategies), _read(lake, since), _rows(lake)
+    counts = Counter({name: all_days[name] - later[name] for name in strategies})
+    return Earlier(counts, None if rows is None else rows - later.total())
 
 
 def notes(counts: Mapping[str, int], rows: int) -> dict[str, int]:

@@ -146,9 +146,12 @@ def _store(
                     rewrite.add(signals)
                 counts += signal_counts.counted(signals)
             return rewrite.commit({**seen, **signal_counts.notes(counts, rewrite.rows)}), counts
-    content = _sorted(pl.concat([SIGNALS.empty(), *computed, _kept(lake, stale, since)]))
+    with ThreadPoolExecutor(1) as pool:  # what is stored is looked up while new signals are computed
+        earlier = pool.submit(signal_counts.earlier, lake, labels, since)
+        staying = pool.submit(_kept, lake, stale, since)
+        content = _sorted(pl.concat([SIGNALS.empty(), *computed, staying.result()]))
     with times.of("write"):
-        counts, notes = signal_counts.exchanged(lake, labels, content, since)
+        counts, notes = earlier.result().and_from_then_on(content)
         marks = {**seen, **notes}
         return write_changes(lake, "signals", content, since=since, watermarks=marks, force=force), counts
 

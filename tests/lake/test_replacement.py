@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake.transaction import AddAction
 
 from mystocks_dagster.errors import WrongWorld
 from mystocks_dagster.lake import data_files, replacement
 from mystocks_dagster.lake.damage import commit_info
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.market.table import Table
+from mystocks_dagster.market.tables.indicators import INDICATOR_STATE
 from mystocks_dagster.market.tables.market import DAILY_BARS
 
 DAY, NEXT = date(2024, 1, 2), date(2024, 1, 3)
@@ -96,3 +100,38 @@ def test_a_commit_says_how_many_files_it_lists_so_that_a_truncated_one_is_notice
     lake.replace_days("daily_bars", make_bars(DAY), [DAY])
     metrics = commit_info(f"{lake.location}/daily_bars", 2)["operationMetrics"]
     assert metrics == {"num_added_files": 1, "num_removed_files": 1}
+
+
+def state(calculation: str, content: bytes) -> pl.DataFrame:
+    values = {"period": "daily", "calculation": calculation, "inputs": "[]", "until": date(2026, 7, 13), "layout": "{}"}
+    return INDICATOR_STATE.typed(pl.DataFrame([values | {"symbols": 1, "codes": b"600519.SH", "content": content}]))
+
+
+def test_a_state_that_another_writer_stores_during_the_write_is_kept(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, written = INDICATOR_STATE.name, []
+    real = data_files.write_whole
+    lake.replace_matching(name, pl.concat([state("MA", b"1"), state("RSI", b"1")]), pl.lit(value=True))
+
+    def interrupted(uri: str, schema: Table, rows: pl.DataFrame) -> AddAction:
+        added = real(uri, schema, rows)
+        if not written:
+            written.append(added.path)
+            Lake(lake.location).replace_matching(name, state("RSI", b"2"), pl.col("calculation") == "RSI")
+        return added
+
+    monkeypatch.setattr(replacement, "write_whole", interrupted)
+    lake.replace_matching(name, state("MA", b"2"), pl.col("calculation") == "MA")
+    stored = Lake(lake.location).read(name).sort("calculation")
+    assert stored.equals(pl.concat([state("MA", b"2"), state("RSI", b"2")]))
+    assert not Path(lake.location, name, written[0]).exists()
+
+
+def test_a_state_that_delta_rs_wrote_is_replaced(lake: Lake) -> None:
+    name = INDICATOR_STATE.name
+    lake.replace_all(name, pl.concat([state("MA", b"1"), state("RSI", b"1")]))
+    lake.replace_matching(name, state("MA", b"2"), pl.col("calculation") == "MA")
+    assert lake.read(name).sort("calculation").equals(pl.concat([state("MA", b"2"), state("RSI", b"1")]))
+    lake.replace_rows(name, state("RSI", b"2"), "calculation = 'RSI'")
+    assert lake.read(name).sort("calculation").equals(pl.concat([state("MA", b"2"), state("RSI", b"2")]))
