@@ -59,27 +59,13 @@ def ended(server: Server, count: int) -> bool:
     return len(statuses) >= count and set(statuses) <= {"SUCCESS", "FAILURE"}
 
 
-def tables(server: Server) -> list[dict[str, Any]]:
-    """Return the keys of what the task writes: all or none can be materialized."""
+def tables(server: Server) -> list[str]:
+    """Return the names of what the task writes: all or none can be materialized."""
     return [
-        node["assetKey"]
+        node["assetKey"]["path"][0]
         for node in server.graphql("{ assetNodes { assetKey { path } isExecutable groupName } }")["assetNodes"]
         if node["isExecutable"] and node["groupName"] != "system"
     ]
-
-
-def materialize(server: Server, day: str) -> None:
-    told = server.graphql(
-        """mutation($day: String!, $keys: [AssetKeyInput!]) { launchRun(executionParams: {
-             selector: {repositoryLocationName: "mystocks", repositoryName: "__repository__", jobName: "__ASSET_JOB",
-                        assetSelection: $keys},
-             executionMetadata: {tags: [{key: "dagster/partition", value: $day}]}
-           }) { __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-                ... on InvalidSubsetError { message } } }""",
-        day=day,
-        keys=tables(server),
-    )["launchRun"]
-    assert told["__typename"] == "LaunchRunSuccess", told
 
 
 def backfill(server: Server, days: list[str]) -> None:
@@ -88,7 +74,7 @@ def backfill(server: Server, days: list[str]) -> None:
              assetSelection: $keys, partitionNames: $days
            }) { __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
         days=days,
-        keys=tables(server),
+        keys=[{"path": [table]} for table in tables(server)],
     )["launchPartitionBackfill"]
     assert told["__typename"] == "LaunchBackfillSuccess", told
 
@@ -107,7 +93,7 @@ def test_every_way_to_run_is_in_one_history_and_a_cleanup_leaves_what_stands_on_
     folder = server.folder
     folder.mystocks("run", "daily_data_sync", timeout=180)
     server.wait(server.launch("evening"), 180)
-    materialize(server, "2026-11-16")
+    server.materialize(*tables(server), day="2026-11-16")
     backfill(server, ["2026-11-12", "2026-11-13"])
     # Asset jobs of consecutive partitions are one run or two, as Dagster likes.
     wait_for(lambda: ended(server, 5), 240, "the materialization and the backfill")

@@ -52,23 +52,11 @@ def release(server: Server, *tasks: str) -> None:
         (server.folder.root / f"{task}.go").touch()
 
 
-def materialize(server: Server, asset: str) -> str:
-    """Click on Materialize."""
-    selector = f"""{{repositoryLocationName: "mystocks", repositoryName: "__repository__", jobName: "__ASSET_JOB",
-                    assetSelection: [{{path: ["{asset}"]}}]}}"""
-    told = server.graphql(
-        f"mutation {{ launchRun(executionParams: {{selector: {selector}, runConfigData: {{}}}}) {{ "
-        "__typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"
-    )["launchRun"]
-    assert told["__typename"] == "LaunchRunSuccess", told
-    return told["run"]["runId"]
-
-
 def test_one_slot_is_kept_for_critical_whoever_starts_the_others(server: Server) -> None:
-    ordinary = [server.launch("one"), server.launch("two"), materialize(server, "batch")]
+    ordinary = [server.launch("one"), server.launch("two"), server.materialize("batch")]
     wait_for(lambda: set(started(server)) == {"one", "two", "batch"}, 60, "three ordinary runs")
     waiting = [server.launch("four"), server.launch("three")]
-    critical = materialize(server, "urgent")
+    critical = server.materialize("urgent")
     wait_for(lambda: "urgent" in started(server), 60, "the critical run, behind two that wait")
     assert [server.status(run) for run in waiting] == ["QUEUED", "QUEUED"]
     release(server, "one", "two", "three", "four", "batch", "urgent")

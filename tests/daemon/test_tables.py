@@ -74,21 +74,9 @@ def test_a_failing_task_of_daily_job_turns_its_tables_red_and_keeps_the_others_a
     assert checks(server, "indicators_daily") == []
 
 
-def materialize(server: Server, table: str) -> str:
-    """Click on Materialize."""
-    selector = f"""{{repositoryLocationName: "mystocks", repositoryName: "__repository__", jobName: "__ASSET_JOB",
-                    assetSelection: [{{path: ["{table}"]}}]}}"""
-    told = server.graphql(
-        f"mutation {{ launchRun(executionParams: {{selector: {selector}, runConfigData: {{}}}}) {{ "
-        "__typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"
-    )["launchRun"]
-    assert told["__typename"] == "LaunchRunSuccess", told
-    return told["run"]["runId"]
-
-
 def test_a_table_is_never_written_by_two_runs_at_once_whichever_way_they_were_started(server: Server) -> None:
     started = {
-        "Materialize": materialize(server, "shares"),
+        "Materialize": server.materialize("shares"),
         "its group": server.launch("both"),
         "its own job": server.launch("owner"),
     }

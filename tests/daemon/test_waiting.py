@@ -73,7 +73,6 @@ RATINGS = """
       symbol: {source: code, type: symbol}
       rating: {source: rating, type: text, unit: buy or sell}
 """
-SELECTOR = 'repositoryLocationName: "mystocks", repositoryName: "__repository__"'
 #: Seconds that are waited for another task; what it must not wait for does not end before the test does.
 SOON = 150
 
@@ -89,17 +88,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(folder) as server:
         yield server
     kill_workers(folder)
-
-
-def click(server: Server) -> str:
-    """Click on Materialize."""
-    told = server.graphql(f"""mutation {{ launchRun(executionParams: {{selector: {{{SELECTOR}, jobName: "__ASSET_JOB",
-            assetSelection: [{{path: ["clicked"]}}]}}, runConfigData: {{}}}}) {{
-            __typename ... on LaunchRunSuccess {{ run {{ runId }} }} ... on PythonError {{ message }} }} }}""")[
-        "launchRun"
-    ]
-    assert told["__typename"] == "LaunchRunSuccess", told
-    return told["run"]["runId"]
 
 
 def backfill(server: Server, days: list[str], table: str = "daily_bars") -> list[str]:
@@ -146,7 +134,7 @@ def eight(server: Server, what: str) -> list[str]:
         case "two tasks that write one table":
             return [server.launch(job) for job in ("left", "right") * 4]
         case "clicks on Materialize":
-            return [click(server) for _ in range(8)]
+            return [server.materialize("clicked") for _ in range(8)]
         case "days of a backfill":
             return backfill(server, [f"2024-01-{day:02}" for day in (2, 4, 8, 10, 12, 16, 18, 22)])
         case _:

@@ -119,16 +119,22 @@ class Server:
 
     def launch(self, job: str, config: dict[str, Any] | None = None) -> str:
         """Launch a job over GraphQL and return the run's id."""
+        return self._launch({"jobName": job}, runConfigData=config or {})
+
+    def materialize(self, *tables: str, day: str | None = None) -> str:
+        """Click on Materialize for some tables, and choose a day if one is given; return the run's id."""
+        tags = [{"key": "dagster/partition", "value": day}] if day else []
+        selected = {"jobName": "__ASSET_JOB", "assetSelection": [{"path": [table]} for table in tables]}
+        return self._launch(selected, executionMetadata={"tags": tags})
+
+    def _launch(self, selected: dict[str, Any], **parameters: Any) -> str:
+        selector = {"repositoryLocationName": "mystocks", "repositoryName": "__repository__", **selected}
         told = self.graphql(
-            """mutation($job: String!, $config: RunConfigData!) {
-              launchRun(executionParams: {
-                selector: {repositoryLocationName: "mystocks", repositoryName: "__repository__", jobName: $job},
-                runConfigData: $config
-              }) { __typename ... on LaunchRunSuccess { run { runId } }
-                   ... on PythonError { message }
+            """mutation($parameters: ExecutionParams!) {
+              launchRun(executionParams: $parameters) { __typename ... on LaunchRunSuccess { run { runId } }
+                   ... on PythonError { message } ... on InvalidSubsetError { message }
                    ... on RunConfigValidationInvalid { errors { message } } } }""",
-            job=job,
-            config=config or {},
+            parameters={"selector": selector, **parameters},
         )["launchRun"]
         assert told["__typename"] == "LaunchRunSuccess", told
         return told["run"]["runId"]
