@@ -97,9 +97,12 @@ class RecordedFile:
 
     def _check_lines(self) -> None:
         """Check that no line ends early, once; see `check_lines`. The lines themselves are read only if one does."""
-        if self._is_text and self._has_uneven_lines:
-            with readable(self.path, self.table), open_file(self.path, encoding=self.encoding) as lines:
-                check_lines(self.path, lines, ",")
+        if not self._is_text:
+            return
+        with readable(self.path, self.table):
+            if self._has_uneven_lines:
+                with open_file(self.path, encoding=self.encoding) as lines:
+                    check_lines(self.path, lines, ",")
 
     @cached_property
     def _has_uneven_lines(self) -> bool:

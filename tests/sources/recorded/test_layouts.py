@@ -312,3 +312,9 @@ def test_a_complete_line_may_have_an_empty_last_value(archive, read):
     header, row = (line.rsplit(",", 1) for line in without(OWN, "turnover").splitlines())
     put(archive / "daily_bars.csv", f"{','.join(header)},turnover\n{','.join(row)},\n")
     assert read()["turnover"].to_list() == [None]
+
+
+def test_an_archive_that_is_cut_off_within_a_character_is_told_without_a_traceback(archive, read):
+    put(archive / "daily_bars" / "600001.csv", EAST_MONEY.encode("gbk") + b"C\x95&\xab")
+    with pytest.raises(SourceChanged, match=r"600001\.csv cannot be read as daily_bars: .*position"):
+        read()
