@@ -91,7 +91,7 @@ def database(settings: Settings) -> Iterator[Check]:
     if away := health.database(settings):
         yield replace(away, detail=f"{name}: {away.detail}", remedy=_DATABASE_REMEDY)
     else:
-        yield Check(name="database", ok=True, detail=f"{name} answers")
+        yield Check(name="database", ok=True, detail=f"the database {name} answers")
 
 
 def instance(project: ProjectState) -> Check:

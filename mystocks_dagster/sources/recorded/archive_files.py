@@ -25,7 +25,7 @@ RECORDED_TABLES = tuple(name for name, table in BUILT_IN.items() if table.origin
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
 #: Columns beside those of the table: the last value of a row is empty, and the row is of the kind that is stored.
-_ENDS_EARLY, _WANTED = "=ends early", "=wanted"
+_ENDS_EARLY, _WANTED = "=ends_early", "=wanted"
 #: baostock's adjustflag of raw rows.
 _RAW = 3
 #: The minimum share of rows that must prove raw prices, in a layout that does not state them.
