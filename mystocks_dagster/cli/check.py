@@ -31,6 +31,7 @@ def check(json: Json = False) -> None:
     """
     from mystocks_dagster.datasets.registry import problems as dataset_problems
     from mystocks_dagster.project.strategy_columns import column_problems
+    from mystocks_dagster.project.written_twice import written_twice
     from mystocks_dagster.strategies.own_indicators import indicator_problems
     from mystocks_dagster.strategies.registry import problems as strategy_problems
     from mystocks_dagster.taskfile.reader import check_task_file
@@ -50,7 +51,7 @@ def check(json: Json = False) -> None:
     else:
         console.print(f"[green]{translate('ok')}[/] {escape(str(path))}")
     # Without the source line, which may contain a secret.
-    for warning in () if json else [*warnings_about(path), *uncomputed]:
+    for warning in () if json else [*warnings_about(path), *uncomputed, *written_twice(path)]:
         console.print(translate(str(warning)), style="yellow", markup=False)
     raise typer.Exit(1 if problems else 0)
 

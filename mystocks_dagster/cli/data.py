@@ -210,6 +210,8 @@ def restore(
         return
     restored = past.move_away(lake, table) if to == "nothing" else past.restore(lake, table, _version_or_moment(to))
     commands = [] if restored.derived else _load_commands(table, restored.days)
+    done = f"moved to {restored.aside}" if restored.version is None else f"version {restored.version}"
+    _note("restore a table", table, done)
     if json:
         print_json(
             {
@@ -225,6 +227,13 @@ def restore(
     _print_restored(table, restored)
     for command in commands:
         console.print(f"Load the missing data now:  [bold]{escape(command)}[/]")
+
+
+def _note(action: str, target: str, detail: str) -> None:
+    from mystocks_dagster.project import audit
+    from mystocks_dagster.project.access import CLI
+
+    audit.note(Settings.from_env(), CLI, action, target, detail)
 
 
 def _print_restored(table: str, restored: Any) -> None:

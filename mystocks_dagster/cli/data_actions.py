@@ -34,11 +34,16 @@ def actions(
     from mystocks_dagster.lake import action_check
     from mystocks_dagster.lake.store import Lake
     from mystocks_dagster.market.symbols import normalise
+    from mystocks_dagster.project import audit
+    from mystocks_dagster.project.access import CLI
 
-    lake = Lake(Settings.from_env().lake)
+    settings = Settings.from_env()
+    lake = Lake(settings.lake)
     confirmed = 0
     if confirm:
-        confirmed = action_check.confirm(lake, normalise(confirm[0]), read_day(confirm[1]))
+        symbol, day = normalise(confirm[0]), read_day(confirm[1])
+        confirmed = action_check.confirm(lake, symbol, day)
+        audit.note(settings, CLI, "confirm a price", symbol, day.isoformat())
     differing = action_check.open_differences(lake)
     known = action_check.known_action_days(lake)
     if json:

@@ -25,13 +25,18 @@ def migrate(
     from mystocks_dagster.lake.migrate import Step, plan
     from mystocks_dagster.lake.migrate import migrate as execute
     from mystocks_dagster.lake.store import Lake
+    from mystocks_dagster.project import audit
+    from mystocks_dagster.project.access import CLI
 
     def report(step: Step) -> None:
         if not json:
             console.print(f"{step.table}, to format {step.number}: {escape(step.about)}")
 
-    lake = Lake(Settings.from_env().lake)
+    settings = Settings.from_env()
+    lake = Lake(settings.lake)
     steps = plan(lake) if dry_run else execute(lake, report)
+    if steps and not dry_run:
+        audit.note(settings, CLI, "migrate the lake", "", ", ".join(dict.fromkeys(step.table for step in steps)))
     if json:
         print_json({"dry_run": dry_run, "steps": [vars(step) for step in steps]})
         return

@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(json: Json = False) -> None:
-    """Check what the project needs on this machine: Python, time, instance, daemon, sources, disk, permissions.
+    """Check what the project needs on this machine: Python, time, database, daemon, sources, disk, permissions.
 
     The exit code is 1 if a check fails.
 

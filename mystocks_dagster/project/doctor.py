@@ -1,10 +1,12 @@
 """Checks of what the project needs on this machine, each with a remedy."""
 
+import contextlib
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import metadata
 from pathlib import Path
@@ -14,18 +16,23 @@ from packaging.specifiers import SpecifierSet
 
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.history import dagster_storage
+from mystocks_dagster.instance import prepare_home
 from mystocks_dagster.project import health, server_checks
 from mystocks_dagster.project.calendar_refresh import used_sources
 from mystocks_dagster.project.check import Check, checked
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared import locks
 from mystocks_dagster.sources.reach import reach
 
 #: Two clocks may differ by so many seconds, for example by the delay of a network drive.
 _CLOCK_SECONDS = 5
 _SET_CLOCK = "set the clock, best by a time service such as chrony or systemd-timesyncd"
 _STORAGE_REMEDY = "repair the folder or the database named in the message"
+_DATABASE_REMEDY = (
+    "start the database's server, or correct its address: `storage` in dagster.yaml, or the variable that it names"
+)
 _SOURCE_REMEDY = (
     "check the network and proxy, see docs/akshare.md; meanwhile choose another source with MYSTOCKS_SOURCE"
 )
@@ -34,15 +41,19 @@ _SOURCE_REMEDY = (
 def examine(project: ProjectState) -> list[Check]:
     """Run all checks; a check that raises an error has failed."""
     settings = project.settings
+    found = [*database(settings)]
+    answers = all(check.ok for check in found)
+    checks = [python(), time_zone(), *found]
+    if answers:
+        checks.append(checked("instance", lambda: instance(project), _STORAGE_REMEDY))
+        checks.append(checked("clock", lambda: clock(project), _STORAGE_REMEDY))
+    checks.append(checked("calendar", health.calendar, "repair the file named in the message"))
+    checks.append(checked("task_file", lambda: health.task_file(project), "mystocks check"))
+    if answers:  # what is noted of the hosts of sources is in the database too
+        checks.append(checked("daemon", lambda: server_checks.daemon(project), _STORAGE_REMEDY))
+        checks += sources(project)
     return [
-        python(),
-        time_zone(),
-        checked("instance", lambda: instance(project), _STORAGE_REMEDY),
-        checked("clock", lambda: clock(project), _STORAGE_REMEDY),
-        checked("calendar", health.calendar, "repair the file named in the message"),
-        checked("task_file", lambda: health.task_file(project), "mystocks check"),
-        checked("daemon", lambda: server_checks.daemon(project), _STORAGE_REMEDY),
-        *sources(project),
+        *checks,
         checked("lake", lambda: health.lake(settings), health.LAKE_REMEDY),
         checked("disk", lambda: health.disk(project), "repair the folder named in the message"),
         *permissions(settings),
@@ -69,6 +80,18 @@ def time_zone() -> Check:
         return Check(name="time_zone", ok=False, detail=detail, remedy="pip install tzdata")
     detail = f"{zone.key}; this machine's own, {'/'.join(time.tzname)}, is irrelevant"
     return Check(name="time_zone", ok=True, detail=detail)
+
+
+def database(settings: Settings) -> Iterator[Check]:
+    """Check within seconds that the Postgres database answers; there is no check where the disk keeps the storage."""
+    with contextlib.suppress(MyStocksError):  # the check of the instance says why
+        prepare_home(settings)
+    if not (name := locks.where(settings.dagster_home)):
+        return
+    if away := health.database(settings):
+        yield replace(away, detail=f"{name}: {away.detail}", remedy=_DATABASE_REMEDY)
+    else:
+        yield Check(name="database", ok=True, detail=f"the database {name} answers")
 
 
 def instance(project: ProjectState) -> Check:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import parse_dsn
 
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.shared import outage
@@ -186,6 +187,14 @@ def check(home: Path) -> None:
     """
     if url := database_url(home):
         ask(url, "SELECT 1", "mystocks looks for the database", _CHECK_SECONDS)
+
+
+def where(home: Path) -> str | None:
+    """Return host, port and name of the database of an instance, without user and password; None without one."""
+    if not (url := database_url(home)):
+        return None
+    parts = parse_dsn(url)
+    return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', parts.get('user', ''))}"
 
 
 def unreachable(error: psycopg2.Error) -> InstanceError:

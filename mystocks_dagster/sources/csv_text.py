@@ -1,6 +1,11 @@
 """The text of a CSV file, as spreadsheets save it: its encoding and separator, where they are certain."""
 
+import csv
+from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
+
+from mystocks_dagster.errors import SourceChanged
 
 #: The first bytes of a file that a spreadsheet saved as its own format (.xlsx and .xls).
 _WORKBOOK = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -49,6 +54,31 @@ def read_csv_text(content: bytes) -> CsvText:
 def separator_of(header: str) -> str:
     """Return what stands between the names of the columns."""
     return "," if "," in header else next((mark for mark in (*_SEPARATORS, *_FULL_WIDTH) if mark in header), ",")
+
+
+def check_lines(path: Path, lines: Iterable[str], separator: str) -> None:
+    """Check that each line has as many values as the first one has names; blank lines may have fewer.
+
+    Args:
+        path: The file, for the message.
+        lines: Its lines with their ends.
+        separator: What stands between the columns.
+
+    Raises:
+        SourceChanged: A line has more or fewer; the message names it.
+    """
+    rows = csv.reader(lines, delimiter=separator)
+    names: list[str] = []
+    try:
+        for row in rows:
+            names = names or row
+            if len(row) != len(names) and any(value.strip() for value in row):
+                raise SourceChanged(
+                    f"{path}:{rows.line_num} has {len(row)} values, and the line with the names has {len(names)}. "
+                    "Complete the line; a value with a comma stands in double quotes."
+                )
+    except csv.Error as error:
+        raise SourceChanged(f"{path}:{rows.line_num} cannot be read: {error}.") from None
 
 
 def _decoded(content: bytes) -> str:

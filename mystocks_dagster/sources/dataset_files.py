@@ -1,6 +1,5 @@
 """Read the files of a dataset: CSV and Parquet below the project's folder, never outside it."""
 
-import csv
 import io
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from mystocks_dagster.datasets.placeholders import Value, fill
 from mystocks_dagster.datasets.reader import Dataset
 from mystocks_dagster.errors import SourceChanged, SourceUnavailable
 from mystocks_dagster.plain_files import read_plain, real_path
-from mystocks_dagster.sources.csv_text import NotCsv, read_csv_text
+from mystocks_dagster.sources.csv_text import NotCsv, check_lines, read_csv_text
 from mystocks_dagster.sources.dataset_frames import ColumnError, convert
 
 
@@ -79,10 +78,10 @@ def _read_csv(path: Path) -> pl.DataFrame:
     try:
         frame = pl.read_csv(text.encode(), infer_schema=False, separator=separator)
     except pl.exceptions.PolarsError:
-        _check_lines(path, text, separator)
+        check_lines(path, io.StringIO(text, newline=""), separator)
         raise
     if frame[:, -1].null_count():  # empty, or not there: the lines are read again only then
-        _check_lines(path, text, separator)
+        check_lines(path, io.StringIO(text, newline=""), separator)
     return frame
 
 
@@ -92,19 +91,3 @@ def _with_stripped_names(frame: pl.DataFrame) -> pl.DataFrame:
     if twice := [name for name, number in Counter(names).items() if number > 1]:
         raise NotCsv(f"has more than one column {twice[0]}")
     return frame.rename(dict(zip(frame.columns, names, strict=True)))
-
-
-def _check_lines(path: Path, text: str, separator: str) -> None:
-    """Raise `SourceChanged` if a line has more or fewer values than the first one has names; blank lines may."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    names: list[str] = []
-    try:
-        for row in rows:
-            names = names or row
-            if len(row) != len(names) and any(value.strip() for value in row):
-                raise SourceChanged(
-                    f"{path}:{rows.line_num} has {len(row)} values, and the line with the names has {len(names)}. "
-                    "Complete the line; a value with a comma stands in double quotes."
-                )
-    except csv.Error as error:
-        raise SourceChanged(f"{path}:{rows.line_num} cannot be read: {error}.") from None

@@ -1,9 +1,10 @@
-"""Field types of tasks and groups: ids, lists of names, priorities, and choices with their labels."""
+"""Field types of tasks and groups: ids, names and texts, priorities, and choices with their labels."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.publication import Publication
@@ -27,6 +28,27 @@ EXECUTION_MODES: Mapping[str, Words] = {
     "sequential": ("顺序执行", "Sequential"),
     "parallel": ("并行执行", "Parallel"),
 }
+
+#: Characters that steer a terminal, turn the direction of writing or end a line, and of these what a text may have.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_OF_TEXTS = "\t\n\r"
+
+
+def _line(value: str, info: ValidationInfo) -> str:
+    return _without_control(value, info, "")
+
+
+def _text(value: str, info: ValidationInfo) -> str:
+    return _without_control(value, info, _OF_TEXTS)
+
+
+def _without_control(value: str, info: ValidationInfo, allowed: str) -> str:
+    for found in _CONTROL.finditer(value):
+        if found[0] not in allowed:
+            message = f"{info.field_name} contains the control character U+{ord(found[0]):04X}"
+            hint = "Remove it." if allowed else "Remove it; this text is one line."
+            raise fault(message, hint, (found.start(), 1))
+    return value
 
 
 def _id(value: str) -> str:
@@ -53,6 +75,11 @@ def _availability(value: str) -> str:
 
 Availability = Annotated[str, AfterValidator(_availability)]
 Id = Annotated[str, AfterValidator(_id), Field(json_schema_extra={"pattern": names.ID_PATTERN})]
+#: A name that is shown in lists, tables and terminals.
+Line = Annotated[str, AfterValidator(_line)]
+#: A description, which may have several lines.
+Text = Annotated[str, AfterValidator(_text)]
+Labels = Annotated[tuple[Line, ...], empty_as(()), AfterValidator(unique)]
 Texts = Annotated[tuple[str, ...], empty_as(()), AfterValidator(unique)]
 Priority = Annotated[
     Integer, Field(ge=1, le=999), BeforeValidator(_priority, json_schema_input_type=int | PriorityName)

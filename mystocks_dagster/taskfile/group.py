@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from mystocks_dagster.taskfile import names
 from mystocks_dagster.taskfile.base_entry import Entry, with_name
-from mystocks_dagster.taskfile.field_types import EXECUTION_MODES, Id
+from mystocks_dagster.taskfile.field_types import EXECUTION_MODES, Id, Line, Text
 from mystocks_dagster.taskfile.form import FormField
 from mystocks_dagster.taskfile.owner import OWNER_FIELD, Owner
 from mystocks_dagster.taskfile.schedule import Flag, Schedule, unique
@@ -18,10 +18,10 @@ class Group(Entry):
     group_id: Annotated[Id, FormField("任务组编号", "Group ID")] = Field(
         description="The key of the group; unique over tasks and groups.", examples=["daily_job"]
     )
-    group_name: Annotated[str, FormField("任务组名称", "Name")] = Field(
+    group_name: Annotated[Line, FormField("任务组名称", "Name")] = Field(
         default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日数据处理任务组"]
     )
-    description: Annotated[str, FormField("说明", "Description", kind="area")] = Field(
+    description: Annotated[Text, FormField("说明", "Description", kind="area")] = Field(
         default="", description="What it is for, for people."
     )
     owner: Annotated[Owner, OWNER_FIELD] = Field(

@@ -14,8 +14,11 @@ from mystocks_dagster.taskfile.field_types import (
     TASK_TYPES,
     Availability,
     Id,
+    Labels,
+    Line,
     Priority,
     TaskType,
+    Text,
     Texts,
 )
 from mystocks_dagster.taskfile.form import FormField
@@ -52,10 +55,10 @@ class Task(Entry):
         description="The key of the task everywhere; unique over tasks and groups. Dagster shows `-` as `_`.",
         examples=["daily_data_sync"],
     )
-    task_name: Annotated[str, FormField("任务名称", "Name")] = Field(
+    task_name: Annotated[Line, FormField("任务名称", "Name")] = Field(
         default="", description="Shown in the UI, in any language. Default: the id.", examples=["每日股票数据同步"]
     )
-    description: Annotated[str, FormField("说明", "Description", kind="area")] = Field(
+    description: Annotated[Text, FormField("说明", "Description", kind="area")] = Field(
         default="", description="What it does, for people.", examples=["每天收盘后同步当日股票交易数据"]
     )
     owner: Annotated[Owner, OWNER_FIELD] = Field(
@@ -179,7 +182,7 @@ class Task(Entry):
     stop_on_error: Annotated[Flag, FormField("出错时停止后续任务", "Stop later tasks on error", advanced=True)] = Field(
         default=True, description="In a sequential group: after a failure, later tasks do not start."
     )
-    tags: Annotated[Texts, FormField("标签", "Tags", help=("用逗号分隔", "Separated by commas"))] = Field(
+    tags: Annotated[Labels, FormField("标签", "Tags", help=("用逗号分隔", "Separated by commas"))] = Field(
         default=(), description="Labels to filter by, in any language.", examples=[["daily", "important"]]
     )
     log_level: Annotated[
@@ -223,7 +226,7 @@ class TaskFile(StrictModel):
         description=f"Your version number of the file's content: the tag `{Tag.VERSION}` of all runs.",
         examples=["1.0"],
     )
-    description: str = Field(default="", description="What the file is for, for people: `mystocks list` shows it.")
+    description: Text = Field(default="", description="What the file is for, for people: `mystocks list` shows it.")
     defaults: Annotated[dict[str, Any], empty_as({})] = Field(
         default_factory=dict,
         description="Any field of a task except its id: used by each task that does not set it. `params` and "

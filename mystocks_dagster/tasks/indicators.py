@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import polars as pl
 from pydantic import Field, ValidationError
 
-from mystocks_dagster.errors import LakeError
+from mystocks_dagster.errors import InvalidParams, LakeError
+from mystocks_dagster.excerpts import with_remedy
 from mystocks_dagster.lake.doubts import Doubt, describe_doubts, find_doubts
 from mystocks_dagster.lake.events import derive_unknown
 from mystocks_dagster.lake.identity import identity_inputs
@@ -24,7 +26,7 @@ from mystocks_dagster.tasks.indicator_bars import Extent, stored_extent
 from mystocks_dagster.tasks.indicator_carry import carry, recompute
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
 from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
-from mystocks_dagster.tasks.indicator_foresight import refuse_foresight
+from mystocks_dagster.tasks.indicator_foresight import refused
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
 from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, joined, store_states
 from mystocks_dagster.tasks.overtaken import unless_overtaken
@@ -87,14 +89,23 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     Raises:
         TableMissing: There are no bars yet.
         LakeError: None of the symbols has bars.
-        InvalidParams: An indicator in Python looks ahead, or its code fails.
+        InvalidParams: An indicator in Python looks ahead, or its code fails; where that is found on a sample of the
+            bars, the other indicators are stored.
     """
     lake, rows = run.lake(), Counter[str]()
     lake.open_together(*_TABLES.reads, *_TABLES.writes, *_TABLES.also_writes)
-    refuse_foresight(lake, params.indicators)
+    unfit = refused(lake, params.indicators)
+    fit = [choice for place, choice in enumerate(params.indicators) if place not in unfit]
+    texts = [f"{error}" for error in unfit.values()]
+    if not fit:
+        raise InvalidParams(reduce(with_remedy, texts))
+    params = params.model_copy(update={"indicators": fit})
     derive_unknown(lake)
     tables = tuple(f"indicators_{period}" for period in dict.fromkeys(params.periods))
-    return unless_overtaken(lake, tables, lambda: _calculate(lake, params, run, rows), run.logger)
+    result = unless_overtaken(lake, tables, lambda: _calculate(lake, params, run, rows), run.logger)
+    if unfit:
+        raise InvalidParams(reduce(with_remedy, [*texts, f"The other indicators are stored: {result.message}"]))
+    return result
 
 
 def _calculate(lake: Lake, params: IndicatorParams, run: TaskRun, rows: Counter[str]) -> TaskResult:

@@ -43,6 +43,7 @@ from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
 from mystocks_dagster.tasks.short_history import describe_short_history
 from mystocks_dagster.tasks.stages import StageTimes
+from mystocks_dagster.tasks.strategy_failures import Failures, blamed_on
 from mystocks_dagster.tasks.strategy_rows import Needs
 from mystocks_dagster.tasks.strategy_stretches import Stretch, ahead, read_stretches
 
@@ -92,7 +93,7 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
 
     Raises:
         TableMissing: A table or an indicator that a strategy needs is not there yet.
-        InvalidParams: The code of a strategy failed.
+        InvalidParams: The code of a strategy failed. In both cases the signals of the others are stored.
     """
     lake = run.lake()
     lake.open_together(*tables_of(calculate_strategy_signals).reads, "signals", "adjust_events")
@@ -102,18 +103,27 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
 def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     engine = tables_of(calculate_strategy_signals).code_version
     changes = cache(partial(first_change, lake))
-    pieces = [_piece(lake, choice, f"{engine}", changes, force=params.force) for choice in params.choices]
-    stale = [piece for piece in pieces if piece.since]
-    times, lost, labels = StageTimes(), signal_counts.Lost(), [choice.label for choice in params.choices]
+    pieces, failures = [], Failures()
+    for choice in params.choices:
+        with failures.noted(), blamed_on(choice.label):
+            pieces.append(_piece(lake, choice, f"{engine}", changes, force=params.force))
+    times, labels = StageTimes(), [choice.label for choice in params.choices]
     with ThreadPoolExecutor(1) as pool:
         doubts = pool.submit(find_doubts, lake)
-        if stale:
-            rows, counts = _store(lake, stale, labels, times, lost, force=params.force)
-        else:
-            rows, counts = 0, signal_counts.stored(lake, labels)
+        while True:  # once more without each strategy that fails
+            stale = [piece for piece in pieces if piece.since and piece.choice.label not in failures]
+            lost = signal_counts.Lost()
+            with failures.noted():
+                if stale:
+                    rows, counts = _store(lake, stale, labels, times, lost, force=params.force)
+                else:
+                    rows, counts = 0, signal_counts.stored(lake, labels)
+                break
         doubtful = doubts.result()
     computed = [piece.choice for piece in stale]
-    return replace(_result(lake, params, run, rows, computed, counts, doubtful, f"{lost}"), stages=times.seconds)
+    result = _result(lake, params, run, rows, computed, counts, doubtful, f"{lost}")
+    failures.raise_if_any(result.metadata["signals"])
+    return replace(result, stages=times.seconds)
 
 
 def _store(
@@ -207,7 +217,7 @@ def _computed(
                 break
             frames = []
             for piece in pieces:
-                with times.of(piece.choice.label):
+                with times.of(piece.choice.label), blamed_on(piece.choice.label):
                     since = max(piece.since or BEGINNING, stretch.since)
                     frames.append(signals_of(piece.choice, stretch.rows, since, trusting=True))
             with times.of("raw closes"):

@@ -226,8 +226,9 @@ def never_filled(lake: Lake) -> set[str]:
 
 def refuse_empty(lake: Lake, empty: Collection[str], choices: Sequence[Choice]) -> None:
     """Raise an error for an indicator that was never calculated; one for which the bars are too few passes."""
-    empty = {*empty} - too_short_for(lake, empty)
     reads = {name: choice.label for choice in choices for name in indicator_columns(choice.definition.reads)}
+    empty = reads.keys() & {*empty}
+    empty -= too_short_for(lake, empty)
     if empty := [name for name in reads if name in empty]:
         raise TableMissing(
             f"{INDICATORS} has no values of {', '.join(empty)}, which "

@@ -14,6 +14,7 @@ from mystocks_dagster.lake.sorting import sort_by_symbol, with_text_symbols
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.strategies.choices import Choice
 from mystocks_dagster.strategies.columns import INDICATORS
+from mystocks_dagster.tasks.strategy_failures import blamed_on
 from mystocks_dagster.tasks.strategy_rows import (
     Needs,
     check_columns,
@@ -51,10 +52,13 @@ def read_stretches(lake: Lake, choices: Sequence[Choice], needs: Needs) -> Gener
     The last bars of each symbol go over into the next year. Strategies that need all bars get them at once.
 
     Raises:
-        TableMissing: A column does not exist, or was never calculated.
+        StrategyFailed: A column that a strategy reads does not exist, was never calculated, or looks ahead.
     """
-    check_columns(lake, choices)
-    refuse_empty(lake, never_filled(lake), choices)
+    empty = never_filled(lake)
+    for choice in choices:
+        with blamed_on(choice.label):
+            check_columns(lake, [choice])
+            refuse_empty(lake, empty, [choice])
     yield from ahead(_stretches(lake, needs))
 
 

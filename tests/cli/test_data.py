@@ -134,6 +134,25 @@ def test_a_lake_that_must_be_migrated_is_told_by_doctor_and_the_command_does_it(
     )
 
 
+def test_i_see_in_the_audit_log_who_restored_migrated_or_decided_what(mystocks: Commands, monkeypatch) -> None:
+    mystocks("list")
+    mystocks("history")
+    mystocks("data", "restore", "daily_bars")
+    assert mystocks.json("audit") == []
+    mystocks("data", "restore", "daily_bars", "--to", "0")
+    close = Migration(number=2, table="daily_bars", about="cents", change=lambda rows: rows)
+    monkeypatch.setattr(formats, "MIGRATIONS", (close,))
+    mystocks("data", "migrate", "--dry-run")
+    mystocks("data", "migrate")
+    mystocks("data", "migrate")
+    monkeypatch.setattr(formats, "MIGRATIONS", ())
+    told = [(entry["via"], entry["action"], entry["target"], entry["detail"]) for entry in mystocks.json("audit")]
+    assert told == [
+        ("cli", "migrate the lake", "", "daily_bars, loaded_days"),
+        ("cli", "restore a table", "daily_bars", "version 0"),
+    ]
+
+
 @pytest.mark.parametrize("name", ["[x]", "c%20d", "a*b", "a?b"])
 def test_a_project_in_a_folder_whose_name_cannot_work_is_refused_at_once(
     tmp_path: Path, monkeypatch, capsys, name: str

@@ -43,7 +43,10 @@ def test_a_contradiction_is_listed_and_decided(mystocks: Commands):
     listed = mystocks.json("data", "actions")
     assert [(row["symbol"], row["date"], row["stated"]) for row in listed["open"]] == [("600000.SH", "2024-06-19", 9.5)]
     assert listed["known"] == {"first": "2024-06-18", "last": "2024-06-19"}
+    mystocks("history")
     assert "Confirmed: 600000.SH" in mystocks("data", "actions", "--confirm", "600000", "2024-06-19")
+    (noted,) = mystocks.json("audit")
+    assert (noted["action"], noted["target"], noted["detail"]) == ("confirm a price", "600000.SH", "2024-06-19")
     assert mystocks.json("data", "actions")["open"] == []
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,6 +23,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickData, TickStatus
 from dagster._daemon.types import DaemonHeartbeat
 from support.commands import Commands
+from support.load import in_time
 from support.postgres import use_postgres
 
 from mystocks_dagster.execution.heartbeat import boot_id
@@ -182,6 +184,40 @@ def test_a_database_that_writes_local_times_is_told_with_the_remedy(
     assert wrong(cli) == {}
 
 
+@pytest.mark.parametrize("silent", [False, True])
+def test_my_postgres_is_away_and_the_doctor_says_where_it_should_be_within_seconds(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    there = cli.folder.root / "dagster.yaml"
+    postgres = "  postgres:\n    postgres_url: {env: MYSTOCKS_POSTGRES_URL}\n"
+    there.write_text(there.read_text().replace("  sqlite:\n    base_dir: .dagster\n", postgres))
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if silent:  # it takes the connection, and never says a word
+            server.listen()
+        place = f"127.0.0.1:{server.getsockname()[1]}/market"
+        monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", f"postgresql+psycopg2://me:s3cret@{place}")
+        begun = time.monotonic()
+        found = told(cli, "doctor")
+        assert in_time(time.monotonic() - begun, 10)
+    assert found["database"]["detail"].startswith(f"{place}: The database that the machines share does not answer: ")
+    assert found["database"]["remedy"] == (
+        "start the database's server, or correct its address: `storage` in dagster.yaml, or the variable that it names"
+    )
+    assert [name for name, check in found.items() if not check["ok"]] == ["database"]
+    assert "s3cret" not in json.dumps(found)
+
+
+def test_my_postgres_has_no_such_database_and_the_doctor_says_which(
+    cli: Commands, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    use_postgres(cli.folder, request.getfixturevalue("postgres"), monkeypatch)
+    name = urlsplit(os.environ["MYSTOCKS_POSTGRES_URL"]).path.removeprefix("/")
+    assert told(cli, "doctor")["database"]["detail"].endswith(f"/{name} answers")
+    monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", os.environ["MYSTOCKS_POSTGRES_URL"].replace(name, "nowhere"))
+    assert 'database "nowhere" does not exist' in wrong(cli)["database"]
+
+
 def test_a_folder_that_may_not_be_entered_is_a_check_and_no_crash(
     cli: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,8 +244,9 @@ def test_folders_that_cannot_be_written_are_named(cli: Commands, monkeypatch: py
 
 def test_a_storage_that_cannot_be_opened_is_told_without_a_traceback(cli: Commands) -> None:
     cli.folder.write("dagster.yaml", "storage:\n  postgres:\n    postgres_url: postgresql://nobody@127.0.0.1:1/none\n")
-    assert "does not answer: " in wrong(cli)["instance"]
-    assert ".." not in wrong(cli)["instance"]
+    found = wrong(cli)["database"]
+    assert found.startswith("127.0.0.1:1/none: The database that the machines share does not answer: ")
+    assert ".." not in found
     assert "does not answer: " in told(cli, "health")["database"]["detail"]
 
 
@@ -233,7 +270,7 @@ def test_no_check_of_doctor_sends_one_to_doctor(cli: Commands, monkeypatch: pyte
     cli.folder.write("dagster.yaml", "storage:\n  postgres:\n    postgres_url: postgresql://nobody@127.0.0.1:1/none\n")
     cli.folder.write("trading_calendar.csv", "no days\n")
     failed = {name: check["remedy"] for name, check in told(cli, "doctor").items() if not check["ok"]}
-    assert {"instance", "clock", "daemon"} <= set(failed)
+    assert {"database", "calendar"} <= set(failed)
     assert "mystocks doctor" not in failed.values()
 
 

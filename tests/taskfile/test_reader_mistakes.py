@@ -805,3 +805,36 @@ def test_a_variable_that_only_has_the_prefix_of_ours_is_not_taken_for_one_of_the
     ours = {"MYSTOCKS_TASKS": "tasks.yaml", "MYSTOCKS_LAKE": "data"}
     hints = [problem.hint for problem in check_task_file(path, environment=ours) if name in problem.message]
     assert hints == [f"Set it, or give a default: ${{{name}:-default}}."]
+
+
+@pytest.mark.parametrize("character", ["\\0", "\\e", "\\u202E", "\\u2066", "\\n", "\\t", "\\u200F", "\\x9B"])
+@pytest.mark.parametrize(
+    ("field", "place"),
+    [
+        ('task_name: "a{}b"', "task_name"),
+        ('tags: [daily, "a{}b"]', "tags"),
+        ('description: "a{}b"', "description"),
+    ],
+)
+def test_a_name_that_would_steer_my_terminal_is_refused_with_its_place(
+    field: str, place: str, character: str, check: Check, head: str, task: Callable[..., str]
+):
+    text = head + task(field.format(character))
+    if place == "description" and character in ("\\n", "\\t"):
+        assert check(text) == []
+        return
+    [problem] = check(text)
+    [line] = [number for number, line in enumerate(text.splitlines(), start=1) if field[:8] in line]
+    assert problem.line == line
+    assert problem.message.startswith(f"{place} contains the control character U+")
+    assert problem.message.isprintable()
+    assert problem.hint.endswith("Remove it." if place == "description" else "Remove it; this text is one line.")
+
+
+def test_a_group_is_named_in_one_line_and_full_width_blanks_and_emoji_are_no_fault(
+    check: Check, head: str, task: Callable[..., str]
+):
+    text = head + task('task_name: "每日\u3000同步 👨\u200d👩\u200d👧"')
+    assert check(text) == []
+    [problem] = check(text + 'task_groups:\n  - {group_id: all, tasks: [sync], group_name: "晚\\e[2J"}\n')
+    assert problem.message == "group_name contains the control character U+001B"

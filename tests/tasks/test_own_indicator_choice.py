@@ -116,9 +116,43 @@ def of_all(n: int = 1) -> dict[str, pl.Expr]:
 def test_one_that_knows_tomorrow_is_refused_before_anything_is_stored(computing, lake, project, tmp_path, name):
     (tmp_path / "indicators" / "ahead.py").write_text(FUTURE)
     with pytest.raises(InvalidParams) as raised:
-        calculate(computing, "MA", {"name": name, "n": 3})
+        calculate(computing, {"name": name, "n": 3})
     told = str(raised.value)
     assert told.startswith(f"The indicator {name} ({tmp_path}/indicators/ahead.py:")
     assert "looks ahead: " in told
     assert told.endswith(f"Test it: mystocks strategies check {name}")
     assert not lake.exists("indicators_daily")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ('pl.col("close_hfq") * (1 / 0)', "failed: ZeroDivisionError: division by zero"),
+        ('pl.col("close_hqf")', "failed: ColumnNotFoundError"),
+        ('pl.col("close_hfq").shift(-1)', "looks ahead: "),
+    ],
+)
+def test_one_indicator_in_python_fails_and_i_have_the_columns_of_the_others(
+    computing, lake, project, tmp_path, weekdays, value, reason
+):
+    calculate(computing, "MA", "flow")
+    own = lake.read("indicators_daily").select("symbol", "date", "flow_line")
+    faulty = FLOW.replace("(price * amount).rolling_sum(n) / amount.rolling_sum(n)", value)
+    (tmp_path / "indicators" / "mine.py").write_text(faulty)
+    lake.replace_days("daily_bars", project.filter(pl.col("date") >= weekdays[140]), weekdays[140:])
+    with pytest.raises(InvalidParams) as raised:
+        calculate(computing, "MA", "flow")
+    told, stored = str(raised.value), lake.read("indicators_daily")
+    assert told.startswith(f"The indicator flow ({tmp_path}/indicators/mine.py:6) {reason}")
+    assert f". The other indicators are stored: 20 rows up to {weekdays[-1]}." in told
+    assert stored.filter(date=weekdays[-1])["ma5"].null_count() == 0
+    assert stored.filter(date=weekdays[-1])["flow_line"].null_count() == 2
+    assert (
+        stored.filter(pl.col("date") < weekdays[140])
+        .select(own.columns)
+        .sort("symbol", "date")
+        .equals(own.sort("symbol", "date"))
+    )
+    (tmp_path / "indicators" / "mine.py").write_text(FLOW)
+    calculate(computing, "MA", "flow")
+    assert lake.read("indicators_daily").filter(date=weekdays[-1])["flow_line"].null_count() == 0

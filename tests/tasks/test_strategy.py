@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pydantic import ValidationError
 
-from mystocks_dagster.errors import TableMissing
+from mystocks_dagster.errors import MyStocksError, TableMissing
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import tables_of
@@ -235,3 +235,74 @@ def test_my_strategy_names_stocks_or_days_without_a_bar_and_i_am_told(
         f"own: 1 signals are not stored, as there is no bar of their symbol and day, such as {example}."
         in result.message
     )
+
+
+@pytest.fixture
+def write_rules(tmp_path, monkeypatch):
+    """Write a strategy `own` that buys on a condition, with a score."""
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+
+    def write(buy="pl.col('close_hfq') > 0", score="pl.col('close_hfq')", reads="close_hfq"):
+        path = tmp_path / "strategies" / "own.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(
+            "import polars as pl\nfrom mystocks_dagster.strategies import Rules, strategy\n"
+            f'@strategy(reads=["{reads}"], lookback=0)\ndef own() -> Rules:\n    """Own."""\n'
+            f"    return Rules(buy={buy}, sell=pl.lit(False), score={score})\n"
+        )
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("faulty", "reason"),
+    [
+        ({"buy": "pl.col('close_hfq') > 10 / 0"}, "failed: ZeroDivisionError: division by zero"),
+        ({"score": "pl.col('close_hfq') / 0"}, "its score of 000001.SZ on "),
+        ({"buy": "5"}, "in Rules, buy must be an expression"),
+        ({"reads": "ma77"}, "the strategy own reads 'ma77', which is no column"),
+        ({"reads": "pe_ttm"}, "own: There is no table daily_valuation in the lake"),
+    ],
+)
+@pytest.mark.parametrize("stored_before", [False, True])
+def test_one_strategy_fails_and_i_have_the_signals_of_the_others(
+    computing, lake, market, weekdays, write_rules, faulty, reason, stored_before
+):
+    others = ["ma_crossover", "kdj_overbought"]
+    lake.replace_all("daily_bars", market.filter(pl.col("date") < weekdays[130]))
+    indicate(computing)
+    if stored_before:
+        write_rules()
+        signal(computing, strategies=["own", *others])
+        own = lake.read("signals").filter(strategy="own").sort("symbol", "date")
+    lake.replace_all("daily_bars", market)
+    indicate(computing)
+    path = write_rules(**faulty)
+    with pytest.raises(MyStocksError) as failed:
+        signal(computing, strategies=["own", *others])
+    stored = lake.read("signals")
+    counts = ", ".join(f"{name} ({stored.filter(strategy=name).height})" for name in others)
+    assert reason in str(failed.value)
+    assert reason.startswith("own: There") or f"{path}:4" in str(failed.value)
+    assert str(failed.value).endswith(
+        f". The signals of the other strategies are stored: {counts}. Those of own stay as they were."
+    )
+    assert stored["date"].max() >= weekdays[140]
+    if stored_before:
+        assert stored.filter(strategy="own").sort("symbol", "date").equals(own)
+    assert signal(computing, strategies=others).status == "skipped"
+    write_rules()
+    assert signal(computing, strategies=["own", *others]).metadata["signals"]["own"] == market.height
+    assert lake.read("signals").filter(pl.col("strategy") != "own").equals(stored.filter(pl.col("strategy") != "own"))
+
+
+def test_all_of_my_strategies_fail_and_each_is_named(computing, lake, market, write_rules):
+    indicate(computing, indicators=["MA"])
+    path = write_rules(buy="5")
+    with pytest.raises(MyStocksError) as failed:
+        signal(computing, strategies=["own", "macd_divergence"])
+    assert f"The strategy own ({path}:4) failed: in Rules, buy must be an expression" in str(failed.value)
+    assert "has no values of macd_dif, which macd_divergence needs" in str(failed.value)
+    assert "are stored" not in str(failed.value)
+    assert not lake.exists("signals")

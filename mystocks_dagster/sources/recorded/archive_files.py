@@ -1,25 +1,21 @@
 """Files of an archive: the table and layout of each, and the conversion to the table's columns."""
 
-import csv
-import gzip
-import io
-import re
-import zlib
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
-from polars.exceptions import InvalidOperationError, PolarsError
+from polars.exceptions import DuplicateError
 
 from mystocks_dagster.errors import InvalidParams, SourceChanged
 from mystocks_dagster.market.symbols import normalise, normalise_expr
 from mystocks_dagster.market.table import MOMENT, Column, Table
 from mystocks_dagster.market.tables import BUILT_IN, TABLES
-from mystocks_dagster.sources.csv_text import UTF_16, separator_of
-from mystocks_dagster.sources.dates import AmbiguousDate, days_expr
+from mystocks_dagster.sources.csv_text import check_lines, separator_of
+from mystocks_dagster.sources.dates import days_expr
+from mystocks_dagster.sources.recorded.file_reading import head, open_file, readable, scan
 from mystocks_dagster.sources.recorded.layouts import OWN, Layout, bars_layout, own_layout
 from mystocks_dagster.sources.recorded.span import Span
 from mystocks_dagster.sources.recorded.values import cast, codes_expr
@@ -28,8 +24,8 @@ from mystocks_dagster.sources.recorded.values import cast, codes_expr
 RECORDED_TABLES = tuple(name for name, table in BUILT_IN.items() if table.origin == "source")
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 
-#: The number of bytes from which the columns and the encoding of a text file are determined.
-_HEAD_BYTES = 65_536
+#: Columns beside those of the table: the last value of a row is empty, and the row is of the kind that is stored.
+_ENDS_EARLY, _WANTED = "=ends_early", "=wanted"
 #: baostock's adjustflag of raw rows.
 _RAW = 3
 #: The minimum share of rows that must prove raw prices, in a layout that does not state them.
@@ -60,7 +56,11 @@ class RecordedFile:
         # A row without a key matches no filter, but must be reported as an error.
         required = [column.name for column in self.table.columns if column.name in self.table.key and not column.null]
         keyless = pl.any_horizontal(pl.col(required).is_null())
-        return self._checked(self._collected(lambda rows: rows.filter(keep | keyless)))
+        rows = self._collected(lambda rows: rows.filter(keep | keyless))
+        if rows[_ENDS_EARLY].any():
+            self._check_lines()
+        rows = rows.filter(_WANTED) if self.layout.raw_only else rows
+        return self._checked(rows.select(self.table.dtypes.keys()))
 
     def span(self, column: str, since: date, until: date) -> Span | None:
         """Return the range of days in a column, or None if the file has no rows.
@@ -76,21 +76,53 @@ class RecordedFile:
         day = pl.col(column)
         within = day.filter(day.is_between(since, until))
         ends = self._collected(
-            lambda rows: rows.select(first=within.min(), last=within.max(), earliest=day.min(), latest=day.max())
+            lambda rows: rows.filter(_WANTED).select(
+                first=within.min(), last=within.max(), earliest=day.min(), latest=day.max()
+            )
         ).row(0, named=True)
         return None if ends["earliest"] is None else Span(**ends)
 
     def _collected(self, query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
-        with _readable(self.path, self.table):
-            return query(self._converted()).collect()
+        try:
+            with readable(self.path, self.table):
+                return query(self._converted()).collect()
+        except SourceChanged as error:
+            if not isinstance(error.__cause__, DuplicateError):
+                self._check_lines()  # a line that ends within a value is named instead
+            raise
+
+    @property
+    def _is_text(self) -> bool:
+        return self.path.suffix.lower() != ".parquet"
+
+    def _check_lines(self) -> None:
+        """Check that no line ends early, once; see `check_lines`. The lines themselves are read only if one does."""
+        if not self._is_text:
+            return
+        with readable(self.path, self.table):
+            if self._has_uneven_lines:
+                with open_file(self.path, encoding=self.encoding) as lines:
+                    check_lines(self.path, lines, ",")
+
+    @cached_property
+    def _has_uneven_lines(self) -> bool:
+        """Whether lines differ in the number of their commas, as those also do that have quoted ones."""
+        lines = scan(self.path, self.encoding, separator="\x01", quote_char=None, has_header=False)
+        commas = pl.first().str.count_matches(",", literal=True)
+        return lines.select(commas.filter(pl.first() != "").n_unique()).collect().item() > 1
 
     def _converted(self) -> pl.LazyFrame:
         """Return all rows in the table's columns and types."""
-        raw = _scan(self.path, self.encoding)
+        raw = scan(self.path, self.encoding)
         types = raw.collect_schema()
+        # To Polars a line that ends early has empty values at its end.
+        early = pl.col(types.names()[-1]).is_null() if self._is_text else pl.lit(value=False)
+        wanted = pl.lit(value=True)
         if self.layout.raw_only:
-            raw = raw.filter(_adjustment(types) == _RAW)
-        rows = raw.select(self._typed(column, types) for column in self.table.columns)
+            wanted = (_adjustment(types) == _RAW).fill_null(value=False)
+            raw = raw.filter(wanted | early)
+        columns = (self._typed(column, types) for column in self.table.columns)
+        rows = raw.select(*columns, early.alias(_ENDS_EARLY), wanted.alias(_WANTED))
         if self.layout.raw_only and "suspended" in self.columns:  # baostock: tradestatus 0 is suspended
             rows = rows.with_columns(suspended=~pl.col("suspended"))
         if self.table.name != "daily_bars" or self.layout.name == OWN:
@@ -164,7 +196,7 @@ def recognise(path: Path, root: Path) -> RecordedFile | str:
     name = next((part for part in reversed(parts) if part in TABLES), None)
     if name and name not in RECORDED_TABLES:
         return f"an archive cannot hold {name}"
-    columns, encoding = _head(path)
+    columns, encoding = head(path)
     if name in (None, "daily_bars"):
         layout = bars_layout(columns, _stem(path), named=name is not None)
         if isinstance(layout, str):
@@ -204,88 +236,11 @@ def _stem(path: Path) -> str:
     return path.name[: -len(max(suffixes, key=len))]
 
 
-def _head(path: Path) -> tuple[set[str], str]:
-    """Return a file's columns and the encoding of a text file."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            with path.open("rb") as file:
-                return set(pl.read_parquet_schema(file)), "utf-8"
-        with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb") as file:
-            start = file.read(_HEAD_BYTES)
-        if start.startswith(UTF_16):
-            raise SourceChanged(f"{path} is UTF-16 text. Save it as `CSV UTF-8`, or remove it from the archive.")
-        encoding = _encoding(start)
-        head = start.decode(encoding, errors="ignore").removeprefix("\ufeff")
-        return {name.strip() for name in next(csv.reader(io.StringIO(head)), [])}, encoding
-    except csv.Error as error:
-        raise SourceChanged(
-            f"{path}:1 is not a valid header line ({error}); save the file as CSV with LF or CRLF line ends, "
-            "or remove it from the archive."
-        ) from error
-    except (PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise SourceChanged(
-            f"{path} cannot be read ({_first_line(error)}); repair it or remove it from the archive."
-        ) from error
-
-
-def _encoding(start: bytes) -> str:
-    """Return the encoding of a text from its first bytes: UTF-8, or GB18030, which Chinese Excel writes."""
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            start.decode(encoding)
-        except UnicodeDecodeError as error:
-            if error.end >= len(start) - 3:  # the last character is cut in two
-                return encoding
-        else:
-            return encoding
-    return start.decode("utf-8")  # raises an error with the position of the byte
-
-
 def _adjustments(path: Path, encoding: str) -> set[int]:
-    with _readable(path, TABLES["daily_bars"]):
-        rows = _scan(path, encoding)
+    with readable(path, TABLES["daily_bars"]):
+        rows = scan(path, encoding)
         return set(rows.select(_adjustment(rows.collect_schema()).unique()).collect().to_series())
 
 
 def _adjustment(types: pl.Schema) -> pl.Expr:
     return cast(pl.col("adjustflag"), types["adjustflag"], pl.Int64)
-
-
-@contextmanager
-def _readable(path: Path, table: Table) -> Generator[None, None, None]:
-    """Convert reading errors to `SourceChanged` with the file's path."""
-    try:
-        yield
-    except AmbiguousDate as error:
-        raise SourceChanged(f"{path} cannot be read as {table.name}: {_first_line(error)}.") from error
-    except InvalidOperationError as error:
-        raise SourceChanged(f"{path} cannot be read as {table.name}: {_not_converted(error)}") from error
-    except (PolarsError, OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise SourceChanged(f"{path} cannot be read as {table.name}: {_first_line(error)}") from error
-
-
-def _scan(path: Path, encoding: str) -> pl.LazyFrame:
-    if path.suffix.lower() == ".parquet":
-        return pl.scan_parquet(path, glob=False, hive_partitioning=False)  # a `[` in a file's name is not a pattern
-    # All columns are read as text: types inferred from the first rows would fail later.
-    if encoding == "utf-8":
-        rows = pl.scan_csv(path, infer_schema=False, glob=False)
-    else:
-        content = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-        rows = pl.read_csv(content.decode(encoding).encode(), infer_schema=False).lazy()
-    # `_head` also strips the names: blanks after the commas of a header are not part of them.
-    names = rows.collect_schema().names()
-    stripped = {name: name.strip() for name in names if name != name.strip()}
-    return rows.rename(stripped) if stripped else rows
-
-
-def _not_converted(error: InvalidOperationError) -> str:
-    """Return which values are not numbers: polars names a column of its own, which is not in the file."""
-    words = re.search(r"to `[fiu]\d+` failed in column '.*?' for (\d+) out of \d+ values: (.*)", str(error))
-    if words is None:
-        return _first_line(error)
-    return f"{words[1]} value(s) are not numbers: {words[2]}. Write numbers like 1010.00, without separators."
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

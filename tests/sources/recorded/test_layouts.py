@@ -288,3 +288,33 @@ def test_an_archive_of_stray_dates_alone_holds_no_bars(archive, source):
     put(archive / "daily_bars.csv", OWN.replace("2024-03-04", "1900-01-01"))
     with pytest.raises(NotOffered, match="without rows of 1990-12-19 to 2024-03-08"):
         source().bar_days()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("daily_bars.csv", OWN), ("sh.600001.csv", BAOSTOCK), ("600001.SH.csv", TUSHARE), ("daily_bars/600001.csv", SINA)],
+)
+def test_a_line_of_my_archive_ends_early_and_i_am_told_its_number(archive, read, name, text, encoding):
+    header, row = text.splitlines()
+    for at in [at for at, mark in enumerate(row) if mark == ","]:
+        for cut in (row[:at], row[: at - 1]):
+            later = row.replace("03-04", "03-05").replace("0304", "0305")
+            put(archive / name, "\n".join([header, row, cut, later, ""]).encode(encoding))
+            with pytest.raises(SourceChanged) as raised:
+                read()
+            number = len(cut.split(","))
+            names = len(header.split(","))
+            assert f"{name}:3 has {number} values, and the line with the names has {names}." in str(raised.value), cut
+
+
+def test_a_complete_line_may_have_an_empty_last_value(archive, read):
+    header, row = (line.rsplit(",", 1) for line in without(OWN, "turnover").splitlines())
+    put(archive / "daily_bars.csv", f"{','.join(header)},turnover\n{','.join(row)},\n")
+    assert read()["turnover"].to_list() == [None]
+
+
+def test_an_archive_that_is_cut_off_within_a_character_is_told_without_a_traceback(archive, read):
+    put(archive / "daily_bars" / "600001.csv", EAST_MONEY.encode("gbk") + b"C\x95&\xab")
+    with pytest.raises(SourceChanged, match=r"600001\.csv cannot be read as daily_bars: .*position"):
+        read()
