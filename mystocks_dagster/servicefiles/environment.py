@@ -21,9 +21,10 @@ _PREFIXES = (
     #: libpq, which connects to Postgres, and the cluster for grids of backtests.
     *("PG", "DASK_"),
 )
-#: Search paths of programs and modules, proxies, certificates, language.
+#: Search paths of programs and modules, proxies, those whose X-Forwarded-For is taken, certificates, language.
 _NAMES = {
     *("PATH", "PYTHONPATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "LANG", "LC_ALL"),
+    "FORWARDED_ALLOW_IPS",
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 }
 #: `${NAME}` in tasks.yaml, `env: NAME` in dagster.yaml.
