@@ -56,7 +56,9 @@ if TYPE_CHECKING:
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster._daemon.auto_run_reexecution.auto_run_reexecution import retry_run, should_retry
+    from dagster._daemon.auto_run_reexecution.event_log_consumer import DAGSTER_EVENT_TYPES as CONSUMED_EVENTS
     from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
+    from dagster._daemon.auto_run_reexecution.event_log_consumer import _create_cursor_key as create_cursor_key
     from dagster._daemon.daemon import MonitoringDaemon, SchedulerDaemon, SpanMarker
     from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
     from dagster._grpc.types import ExecuteRunArgs
@@ -270,7 +272,9 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "should_retry": "the rule whether a lost run is started again",
     },
     "dagster._daemon.auto_run_reexecution.event_log_consumer": {
+        "CONSUMED_EVENTS": "the kinds of events that our daemon for lost runs reads",
         "EventLogConsumerDaemon": "the base class of our daemon for lost runs (decision 21)",
+        "create_cursor_key": "where that daemon keeps how far it has read",
     },
     "dagster._daemon.daemon": {
         "MonitoringDaemon": "the base class of our daemon for runs that do not start or stop in time (decision 21)",
@@ -304,8 +308,12 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-#: Names with an underscore in Dagster; here they have none.
-_ATTRIBUTES = {"execute_run_command_body": "_execute_run_command_body"}
+#: Names that are others in Dagster: with an underscore, or too general for this list.
+_ATTRIBUTES = {
+    "CONSUMED_EVENTS": "DAGSTER_EVENT_TYPES",
+    "create_cursor_key": "_create_cursor_key",
+    "execute_run_command_body": "_execute_run_command_body",
+}
 
 #: All names by their name here.
 NAMES: Mapping[str, Internal] = {

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mystocks_dagster.addresses import LEAST_CHARACTERS, host_name, is_long_enough, is_loopback
 from mystocks_dagster.api.error_responses import refusal
+from mystocks_dagster.api.guesses import Guesses
 from mystocks_dagster.api.origins import Source, is_followed_link, source_of
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.api.session import Sessions
@@ -29,6 +30,8 @@ _CHECKED_HEADERS = ("host", "origin", "sec-fetch-site", "authorization", "conten
 class AuthMiddleware:
     """Accepts requests with the token or a user's secret or, if no token is set, requests to a loopback host name.
 
+    After ten wrong secrets from one address, its further ones are not looked at for up to a minute.
+
     A short token could be guessed from other machines, so it opens loopback host names only.
 
     The host name matters because of DNS rebinding: a page of another site may resolve its own name to 127.0.0.1, but
@@ -40,6 +43,7 @@ class AuthMiddleware:
         self._app = app
         self._token = token
         self._users = users
+        self._guesses = Guesses()
         self._sessions = Sessions(token, server_id) if token else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,8 +84,13 @@ class AuthMiddleware:
         # A websocket begins with a GET.
         method = scope.get("method", "GET")
         scope[USER] = None
-        scope[AUTHENTICATED] = self._is_authenticated(scope, headers)
+        credential = _credential(headers.get("authorization", ""))
+        seconds_left = self._guesses.seconds_left(scope) if credential else 0
+        scope[AUTHENTICATED] = not seconds_left and self._is_authenticated(scope, headers, credential)
         if not scope[AUTHENTICATED] and (method, scope["path"]) not in _OPEN_CALLS:
+            if seconds_left:
+                message = f"Too many wrong tokens came from your address. Try again in {seconds_left} s."
+                return _refused(scope, 429, message, **{"retry-after": str(seconds_left)})
             response = _refused(
                 scope,
                 401,
@@ -98,14 +107,18 @@ class AuthMiddleware:
             )
         return None
 
-    def _is_authenticated(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+    def _is_authenticated(
+        self, scope: Scope, headers: Mapping[str, str], credential: tuple[str | None, str] | None
+    ) -> bool:
         if self._token is None:
             return True
-        if credential := _credential(headers.get("authorization", "")):
+        if credential:
             name, secret = credential
             if hmac.compare_digest(secret.encode("utf-8", "surrogateescape"), self._token.encode()):
                 return True
             scope[USER] = self._users.with_secret(secret, name)
+            if scope[USER] is None:
+                self._guesses.note(scope, secret)
             return scope[USER] is not None
         user = self._sessions.user(headers) if scope["type"] == "websocket" and self._sessions else None
         if user:
@@ -149,6 +162,6 @@ def _credential(authorization: str) -> tuple[str | None, str] | None:
     return name, secret
 
 
-def _refused(scope: Scope, status: int, message: str) -> JsonResponse:
-    kinds = {400: "InvalidRequest", 401: "Unauthorized", 403: "Forbidden"}
-    return refusal(HTTPConnection(scope), status, kinds[status], message)
+def _refused(scope: Scope, status: int, message: str, **headers: str) -> JsonResponse:
+    kinds = {400: "InvalidRequest", 401: "Unauthorized", 403: "Forbidden", 429: "TooManyGuesses"}
+    return refusal(HTTPConnection(scope), status, kinds[status], message, **headers)

@@ -55,6 +55,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     409: _documented("Conflict: already running, not running, or in use by other entries."),
     413: _documented("The request body is too large."),
     422: _documented("The request is invalid."),
+    429: _documented("Too many wrong tokens came from this address; Retry-After has the seconds."),
     503: _documented("The project cannot do it now: no daemon is alive, or its files are not usable."),
 }
 

@@ -15,9 +15,11 @@ from typing import Any
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import (
+    CONSUMED_EVENTS,
     MAX_RETRIES_TAG,
     WILL_RETRY_TAG,
     EventLogConsumerDaemon,
+    create_cursor_key,
     retry_run,
     should_retry,
 )
@@ -47,8 +49,10 @@ class RestartDaemon(EventLogConsumerDaemon):
 
     def run_iteration(self, workspace_process_context: Any) -> Generator[Any]:
         """Restart the lost runs that are due."""
-        yield from super().run_iteration(workspace_process_context)
         instance = workspace_process_context.instance
+        if self._checked_until is None:
+            _begin_at_newest_event(instance)
+        yield from super().run_iteration(workspace_process_context)
         if not instance.run_retries_enabled:
             return
         moment, since = datetime.fromtimestamp(time.time(), UTC), self._checked_until
@@ -60,6 +64,17 @@ class RestartDaemon(EventLogConsumerDaemon):
             self._tries[run.run_id] += 1
             restart(workspace_process_context, run, self._logger, last=self._tries[run.run_id] >= _MAX_TRIES)
         self._checked_until = moment
+
+
+def _begin_at_newest_event(instance: dg.DagsterInstance) -> None:
+    """Store where an instance's first daemon begins to read: where Dagster's does, which warns of it at each start.
+
+    What was lost before is not passed over, since runs are searched too.
+    """
+    storage, keys = instance.daemon_cursor_storage, {create_cursor_key(kind) for kind in CONSUMED_EVENTS}
+    if missing := keys - storage.get_cursor_values(keys).keys():
+        newest = instance.event_log_storage.get_maximum_record_id() or 0
+        storage.set_cursor_values(dict.fromkeys(missing, str(newest)))
 
 
 def overlooked_runs(instance: dg.DagsterInstance, moment: datetime, since: datetime) -> list[dg.DagsterRun]:

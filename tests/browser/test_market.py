@@ -58,6 +58,21 @@ def test_nothing_stands_outside_a_page_of_any_width(api: Api, page: Page, width:
         assert page.locator("main").inner_text().strip(), path
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_on_a_laptop_the_breadth_of_the_market_is_seen_to_its_last_column(api: Api, page: Page, language: str) -> None:
+    numbers = ["3211", "3211", "3211", "112", "112", "123", "1.23 B"]  # as the whole market has them
+    for width in (761, 1181, 1280, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        visit(page, api, f"/market?lang={language}")
+        for row in page.locator(".breadth tbody tr").all():
+            for cell, number in zip(row.locator("td").all(), numbers, strict=True):
+                cell.evaluate("(cell, number) => { cell.firstChild.data = number }", number)
+        table, box = page.locator(".breadth table").bounding_box(), page.locator(".breadth .scroll").bounding_box()
+        assert table is not None
+        assert box is not None
+        assert table["width"] <= box["width"], width
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_reader_with_poor_sight_can_use_each_page(api: Api, page: Page, scheme: Any) -> None:
     page.set_viewport_size({"width": 1280, "height": 900})

@@ -139,13 +139,34 @@ def test_variables_of_the_project_and_of_its_task_file_are_taken_and_no_others(t
 def test_the_service_has_the_credentials_of_the_lake_and_what_else_the_documents_name(tmp_path: Path) -> None:
     names = {
         *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP"),
-        *("AZURE_STORAGE_ACCOUNT_NAME", "GOOGLE_SERVICE_ACCOUNT", "PGPASSFILE", "SSL_CERT_FILE"),
+        *("PGPASSFILE", "SSL_CERT_FILE", "FORWARDED_ALLOW_IPS"),
         *("DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION", "DATABASE", "BUCKET"),
     }
     dagster = tmp_path / "dagster.yaml"
     dagster.write_text("storage: {postgres: {postgres_url: {env: DATABASE}}}\nb: {env: 'BUCKET'}\n", encoding="utf-8")
-    given = dict.fromkeys([*names, "EDITOR"], "x")
-    assert set(needed(given, tmp_path / "tasks.yaml", dagster)) == names
+    given = {**dict.fromkeys([*names, "EDITOR"], "x"), "MYSTOCKS_LAKE": "s3://bucket/lake"}
+    assert set(needed(given, tmp_path / "tasks.yaml", dagster)) == {*names, "MYSTOCKS_LAKE"}
+
+
+@pytest.mark.parametrize(
+    ("lake", "file", "taken"),
+    [
+        ("/home/li/lake", "", set()),
+        ("s3://bucket/lake", "", {"AWS_SECRET_ACCESS_KEY"}),
+        ("abfss://lake@shares.dfs.core.windows.net", "", {"AZURE_STORAGE_ACCOUNT_KEY"}),
+        ("data", "lake: gs://hongkong", {"GOOGLE_SERVICE_ACCOUNT"}),
+        ("data", "lake: ${BUCKET}", {"AWS_SECRET_ACCESS_KEY", "BUCKET"}),
+        ("data", "params: {key: '${AWS_SECRET_ACCESS_KEY}'}", {"AWS_SECRET_ACCESS_KEY"}),
+        ("data", "compute_logs: {module: dagster_aws.s3.compute_log_manager}", {"AWS_SECRET_ACCESS_KEY"}),
+    ],
+)
+def test_a_service_with_its_lake_in_a_folder_has_no_keys_of_a_cloud(
+    tmp_path: Path, lake: str, file: str, taken: set[str]
+) -> None:
+    (tmp_path / "tasks.yaml").write_text(file, encoding="utf-8")
+    clouds = dict.fromkeys(("AWS_SECRET_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "GOOGLE_SERVICE_ACCOUNT"), "secret")
+    given = {**clouds, "BUCKET": "s3://hongkong", "MYSTOCKS_LAKE": lake}
+    assert set(needed(given, tmp_path / "tasks.yaml")) - {"MYSTOCKS_LAKE"} == taken
 
 
 @pytest.mark.slow

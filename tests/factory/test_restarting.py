@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -103,6 +104,19 @@ def plant(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 @pytest.fixture(autouse=True)
 def _new_daemon(plant: Plant) -> None:
     plant.daemon = RestartDaemon()
+
+
+def test_the_first_daemon_of_a_project_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        list(RestartDaemon().run_iteration(SimpleNamespace(instance=instance)))
+        assert caplog.text == ""
+        # Dagster's own begins in the same place, and says so.
+        with dg.DagsterInstance.ephemeral() as other:
+            list(EventLogConsumerDaemon().run_iteration(SimpleNamespace(instance=other)))
+            assert "No cursor for event type" in caplog.text
+            keys = {f"EVENT_LOG_CONSUMER_CURSOR-{kind}" for kind in ("PIPELINE_FAILURE", "PIPELINE_SUCCESS")}
+            cursors = [each.daemon_cursor_storage.get_cursor_values(keys) for each in (instance, other)]
+            assert cursors[0] == cursors[1] == dict.fromkeys(keys, "0")
 
 
 def test_a_lost_run_that_dagster_passed_by_is_started_again_once(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
