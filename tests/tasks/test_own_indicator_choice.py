@@ -124,6 +124,7 @@ def test_one_that_knows_tomorrow_is_refused_before_anything_is_stored(computing,
     assert not lake.exists("indicators_daily")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
