@@ -30,6 +30,7 @@ from mystocks_dagster.tasks.indicator_foresight import refused
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
 from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, joined, store_states
 from mystocks_dagster.tasks.overtaken import unless_overtaken
+from mystocks_dagster.tasks.own_indicator_choice import OwnChoice
 from mystocks_dagster.tasks.param_types import Symbols, TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
 from mystocks_dagster.tasks.stages import StageTimes
@@ -89,22 +90,35 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     Raises:
         TableMissing: There are no bars yet.
         LakeError: None of the symbols has bars.
-        InvalidParams: An indicator in Python looks ahead, or its code fails; where that is found on a sample of the
-            bars, the other indicators are stored.
+        InvalidParams: An indicator in Python looks ahead, or its code fails. The other indicators are stored.
     """
     lake, rows = run.lake(), Counter[str]()
     lake.open_together(*_TABLES.reads, *_TABLES.writes, *_TABLES.also_writes)
     unfit = refused(lake, params.indicators)
     fit = [choice for place, choice in enumerate(params.indicators) if place not in unfit]
     texts = [f"{error}" for error in unfit.values()]
-    if not fit:
-        raise InvalidParams(reduce(with_remedy, texts))
-    params = params.model_copy(update={"indicators": fit})
     derive_unknown(lake)
     tables = tuple(f"indicators_{period}" for period in dict.fromkeys(params.periods))
-    result = unless_overtaken(lake, tables, lambda: _calculate(lake, params, run, rows), run.logger)
-    if unfit:
-        raise InvalidParams(reduce(with_remedy, [*texts, f"The other indicators are stored: {result.message}"]))
+
+    def calculate(choices: Sequence[Any]) -> TaskResult:
+        chosen = params.model_copy(update={"indicators": [*choices]})
+        return unless_overtaken(lake, tables, lambda: _calculate(lake, chosen, run, rows), run.logger)
+
+    result = None
+    try:
+        result = calculate(fit) if fit else None
+    except InvalidParams:  # code that fails on other bars than those of the sample: whose it is, is seen by itself
+        own = [choice for choice in fit if isinstance(choice, OwnChoice)]
+        others = [choice for choice in fit if choice not in own]
+        for choices in filter(None, [others, *([choice] for choice in own)]):
+            try:
+                result = calculate(choices)
+            except InvalidParams as error:
+                texts.append(f"{error}")
+    if result and texts:
+        texts.append(f"The other indicators are stored: {result.message}")
+    if texts or result is None:
+        raise InvalidParams(reduce(with_remedy, texts))
     return result
 
 

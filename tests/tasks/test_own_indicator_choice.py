@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
+from mystocks_dagster.tasks import indicators
 from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
 from mystocks_dagster.tasks.run import tables_of
 from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
@@ -124,6 +125,7 @@ def test_one_that_knows_tomorrow_is_refused_before_anything_is_stored(computing,
     assert not lake.exists("indicators_daily")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -156,3 +158,23 @@ def test_one_indicator_in_python_fails_and_i_have_the_columns_of_the_others(
     (tmp_path / "indicators" / "mine.py").write_text(FLOW)
     calculate(computing, "MA", "flow")
     assert lake.read("indicators_daily").filter(date=weekdays[-1])["flow_line"].null_count() == 0
+
+
+@pytest.mark.slow
+def test_one_indicator_in_python_fails_on_some_bars_only_and_i_have_the_columns_of_the_others(
+    computing, lake, project, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(indicators, "refused", lambda *_: {})  # as where the sample has no such bars
+    rare = FLOW.replace("def flow", "def rare").replace(
+        "(price * amount).rolling_sum(n) / amount.rolling_sum(n)",
+        'pl.when(price == price.max()).then(pl.lit("x")).otherwise(pl.lit("1")).cast(pl.Float64)',
+    )
+    (tmp_path / "indicators" / "rare.py").write_text(rare)
+    with pytest.raises(InvalidParams) as raised:
+        calculate(computing, "rare", "MA", "flow")
+    stored, told = lake.read("indicators_daily"), str(raised.value)
+    assert told.startswith(f"The indicator rare ({tmp_path}/indicators/rare.py:6) failed: ")
+    assert "The other indicators are stored: " in told
+    assert [stored[name].null_count() for name in ("ma5", "flow_line")] == [2 * 4, 2 * 2]
+    assert "rare_line" not in stored.columns or stored["rare_line"].null_count() == stored.height
+    assert calculate(computing, "MA", "flow").status == "skipped"

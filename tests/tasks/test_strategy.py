@@ -255,17 +255,17 @@ def write_rules(tmp_path, monkeypatch):
     return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("faulty", "reason"),
+    ("faulty", "reason", "stored_before"),
     [
-        ({"buy": "pl.col('close_hfq') > 10 / 0"}, "failed: ZeroDivisionError: division by zero"),
-        ({"score": "pl.col('close_hfq') / 0"}, "its score of 000001.SZ on "),
-        ({"buy": "5"}, "in Rules, buy must be an expression"),
-        ({"reads": "ma77"}, "the strategy own reads 'ma77', which is no column"),
-        ({"reads": "pe_ttm"}, "own: There is no table daily_valuation in the lake"),
+        ({"buy": "pl.col('close_hfq') > 10 / 0"}, "failed: ZeroDivisionError: division by zero", True),
+        ({"score": "pl.col('close_hfq') / 0"}, "its score of 000001.SZ on ", False),
+        ({"buy": "5"}, "in Rules, buy must be an expression", False),
+        ({"reads": "ma77"}, "the strategy own reads 'ma77', which is no column", True),
+        ({"reads": "pe_ttm"}, "own: There is no table daily_valuation in the lake", False),
     ],
 )
-@pytest.mark.parametrize("stored_before", [False, True])
 def test_one_strategy_fails_and_i_have_the_signals_of_the_others(
     computing, lake, market, weekdays, write_rules, faulty, reason, stored_before
 ):

@@ -290,10 +290,15 @@ def test_an_archive_of_stray_dates_alone_holds_no_bars(archive, source):
         source().bar_days()
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "text"),
-    [("daily_bars.csv", OWN), ("sh.600001.csv", BAOSTOCK), ("600001.SH.csv", TUSHARE), ("daily_bars/600001.csv", SINA)],
+    ("name", "text", "encoding"),
+    [
+        ("daily_bars.csv", OWN, "utf-8-sig"),
+        ("sh.600001.csv", BAOSTOCK, "utf-8"),
+        ("600001.SH.csv", TUSHARE, "utf-8"),
+        ("daily_bars/600001.csv", EAST_MONEY, "gb18030"),
+    ],
 )
 def test_a_line_of_my_archive_ends_early_and_i_am_told_its_number(archive, read, name, text, encoding):
     header, row = text.splitlines()
