@@ -12,6 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dagster._cli.api import _execute_run_command_body as execute_run_command_body
     from dagster._cli.utils import get_instance_for_cli
+    from dagster._core.definitions.data_version import (
+        CODE_VERSION_TAG,
+        DATA_VERSION_TAG,
+        DEFAULT_DATA_VERSION,
+        NULL_EVENT_POINTER,
+        compute_logical_data_version,
+        extract_data_version_from_entry,
+        get_input_data_version_tag,
+        get_input_event_pointer_tag,
+    )
     from dagster._core.definitions.definitions_load_context import DefinitionsLoadContext, DefinitionsLoadType
     from dagster._core.definitions.reconstruct import ReconstructableRepository
     from dagster._core.definitions.run_request import InstigatorType
@@ -167,6 +177,16 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
     },
     "dagster._cli.utils": {
         "get_instance_for_cli": "the instance in a run's process, with the variables of a .env file",
+    },
+    "dagster._core.definitions.data_version": {
+        "CODE_VERSION_TAG": "the tag by which a changed code makes a table stale",
+        "DATA_VERSION_TAG": "the tag by which changed rows make stale what is computed from them",
+        "DEFAULT_DATA_VERSION": "the version of rows without that tag",
+        "NULL_EVENT_POINTER": "what stands for the number of a materialization that does not exist",
+        "compute_logical_data_version": "the version of rows from that of their code and their inputs",
+        "extract_data_version_from_entry": "the version of the rows of a materialization",
+        "get_input_data_version_tag": "the tag for the version of an input",
+        "get_input_event_pointer_tag": "the tag for the number of an input's materialization",
     },
     "dagster._core.definitions.definitions_load_context": {
         "DefinitionsLoadContext": "what a load of the definitions keeps for the run that is made from it",

@@ -11,6 +11,7 @@ import dagster as dg
 
 from mystocks_dagster.errors import LakeError
 from mystocks_dagster.execution.attempt import Outcome
+from mystocks_dagster.factory.data_versions import DataVersions
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.factory.table_views import table_view
 from mystocks_dagster.tags import Metadata, State
@@ -22,12 +23,17 @@ CHECK = "last_run"
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One attempt, in Dagster's terms."""
+    """One attempt, in Dagster's terms.
+
+    Attributes:
+        versions: What it computed from; None if it writes no table.
+    """
 
     spec: TaskSpec
     outcome: Outcome
     attempt: int = 1
     days: tuple[date, ...] = ()
+    versions: DataVersions | None = None
 
     @property
     def result(self) -> TaskResult:
@@ -150,13 +156,14 @@ class Report:
         days = self._days_of(key)
         metadata = self.table_metadata(key)
         asset = self.spec.file.key(key)
+        tags = self.versions.tags(owned=key in self.spec.owned) if self.versions else {}
         if not days:
-            yield dg.AssetMaterialization(asset, metadata=metadata)
+            yield dg.AssetMaterialization(asset, metadata=metadata, tags=tags)
             return
         brief = {name: metadata[name] for name in (Metadata.TASK_ID, Metadata.STATUS)}
         for day in days[:-1]:
             yield dg.AssetMaterialization(asset, partition=day.isoformat(), metadata=brief)
-        yield dg.AssetMaterialization(asset, partition=days[-1].isoformat(), metadata=metadata)
+        yield dg.AssetMaterialization(asset, partition=days[-1].isoformat(), metadata=metadata, tags=tags)
 
     def _days_of(self, key: str) -> list[date]:
         """Return the partitions of a materialization.

@@ -12,6 +12,7 @@ from mystocks_dagster.execution.attempt_spec import AttemptSpec
 from mystocks_dagster.execution.output import to_own_streams
 from mystocks_dagster.execution.tasklog import TaskLog
 from mystocks_dagster.factory.config_schema import SOURCE_FIELD
+from mystocks_dagster.factory.data_versions import data_versions
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.runs.stop import is_stopped, mark_canceling
@@ -42,6 +43,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     if warning := context.run.tags.get(Tag.CALENDAR):
         context.log.warning(warning)
     attempt = _attempt_spec(context, spec, days)
+    versions = data_versions(context, spec)
     log = _task_log(attempt)
     if is_stopped(context.instance, context.run_id):
         mark_canceling(context.instance, context.run_id)
@@ -56,7 +58,7 @@ def run_task(context: dg.OpExecutionContext, spec: TaskSpec, days: tuple[date, .
     except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt) as error:
         log.write("ERROR", "stopped on request")
         raise Interrupted(f"{attempt.task_id} was stopped") from error
-    report = Report(spec=spec, outcome=outcome, attempt=attempt.attempt, days=days)
+    report = Report(spec=spec, outcome=outcome, attempt=attempt.attempt, days=days, versions=versions)
     if error := log.write(*_ending(report)):
         context.log.warning(f"{error}: the log of this attempt is here and in its captured output only.")
     return report

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationError
 
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.periods import Period
@@ -18,7 +19,7 @@ from mystocks_dagster.tasks.formula_choice import NamedFormula
 from mystocks_dagster.tasks.located_faults import located
 from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import Day, TaskParams
-from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
+from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares
 
 
 class Screen(NamedFormula):
@@ -48,7 +49,23 @@ class ScreenParams(TaskParams):
     day: Day = Field(default=None, description="The trading day; empty: the newest stored one.")
 
 
-@declares(writes=("screens", "screen_runs"), reads=("daily_bars", "adjust_events", "stocks"))
+_TABLES = Tables(
+    writes=("screens", "screen_runs"),
+    reads=("daily_bars", "adjust_events", "stocks"),
+    formulas=("mystocks_dagster.market.kernels", "mystocks_dagster.market.formulas", "mystocks_dagster.screens"),
+)
+
+
+def _tables(params: Mapping[str, Any]) -> Tables:
+    """Return the tables with the formulas of a task with these params."""
+    try:
+        screens = ScreenParams.model_validate(params).screens
+    except ValidationError:  # the file's own check reports it
+        return _TABLES
+    return replace(_TABLES, definitions=tuple(f"{one.name} {one.period} {one.values} {one.text()}" for one in screens))
+
+
+@declares(writes=_TABLES.writes, reads=_TABLES.reads, formulas=_TABLES.formulas, by_params=_tables)
 def screen_market(params: ScreenParams, run: TaskRun) -> TaskResult:
     """Screen the whole market with each formula, and store the symbols that pass with the values of the formula.
 

@@ -94,3 +94,17 @@ def test_other_parameters_are_another_code_version():
     versions = [spec.tables.code_version for spec in specs]
     assert versions[0] != versions[1]
     assert specs[0].tables.reads == specs[1].tables.reads == ("indicators_daily", "daily_bars")
+
+
+def test_a_screen_with_another_formula_is_another_code_version():
+    task = """
+task_id: screens_of_the_day
+task_type: indicator_calc
+task_module: mystocks_dagster.tasks.screening
+task_function: screen_market
+params: {screens: [{name: RISING, formula: "C>REF(C,1)"}]}
+"""
+    text = "tasks:\n  - " + task.strip().replace("\n", "\n    ") + "\n"
+    others = [text, text.replace("C,1", "C,2"), text.replace('1)"', '1)", period: weekly')]
+    specs = [build_specs(load_text(one, Path("tasks.yaml")))["screens_of_the_day"] for one in others]
+    assert len({spec.tables.code_version for spec in specs}) == 3
