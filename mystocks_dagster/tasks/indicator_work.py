@@ -143,6 +143,11 @@ class Work:
             return None
         return first, Carried({symbol: place for place, symbol in enumerate(first.symbols)}, steps)
 
+    def has_written(self, lake: Lake) -> bool:
+        """Return whether the stored columns are earlier results of the same calculations."""
+        computed = lake.log(self.table)
+        return computed is not None and wrote_last(computed, self.writers, unknown=False) == {*self.writers}
+
     def _have_rows_seen(self, lake: Lake, inputs: Sequence[Version]) -> bool:
         """Return whether the stored rows are at least as new as a state; restored ones, and others' ones, are not."""
         computed = lake.log(self.table)

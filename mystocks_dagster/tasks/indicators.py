@@ -28,6 +28,7 @@ from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
 from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
 from mystocks_dagster.tasks.indicator_foresight import refused
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
+from mystocks_dagster.tasks.indicator_whole import replace_changed
 from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, joined, store_states
 from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.own_indicator_choice import OwnChoice
@@ -209,8 +210,12 @@ def _calculate_all(
             run.report_progress(total - rest + share, total, "indicators from the first bar on")
 
         with times.of("from the first bar on"):
-            for table, number in rebuild(lake, group, inputs, extent, report).items():
-                rows[table] = max(rows[table], number)  # it writes all rows
+            again = params.force or group[0].plan.carried
+            written = {} if again else replace_changed(lake, group, inputs)
+            if left := [work for work in group if work.table not in written]:
+                written |= rebuild(lake, left, inputs, extent, report)
+            for table, number in written.items():
+                rows[table] = max(rows[table], number)  # new rows are among those that were carried on
     if stale:
         run.report_progress(total, total, "stored")
 

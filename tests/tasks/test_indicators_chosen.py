@@ -97,6 +97,20 @@ def test_a_formula_that_cannot_be_carried_on_leaves_the_others_carried(computing
     np.testing.assert_allclose(column(lake, "600519.SH", "macd_dif"), MyTT.EMA(close, 12) - MyTT.EMA(close, 26))
 
 
+@pytest.mark.parametrize("periods", [["daily"], ["daily", "weekly", "monthly"]], ids=len)
+def test_a_new_day_beside_such_a_formula_writes_the_rows_of_that_day(computing, lake, market, weekdays, periods):
+    last = {"name": "LAST", "formula": "X:HHV(H,BARSLAST(C>O)+1);"}
+    lake.replace_all("daily_bars", market.filter(pl.col("date") < weekdays[-1]))
+    calculate(computing, "MACD", last, periods=periods)
+    lake.replace_days("daily_bars", market.filter(pl.col("date") == weekdays[-1]), [weekdays[-1]])
+    result = calculate(computing, "MACD", last, periods=periods)
+    stored = {table: lake.read(table).sort("symbol", "date") for table in result.rows}
+    calculate(computing, "MACD", last, periods=periods, force=True)
+    for table, rows in stored.items():
+        assert rows.equals(lake.read(table).sort("symbol", "date"))
+        assert result.rows[table] == 2
+
+
 def test_a_window_longer_than_the_history_is_null_and_said(computing, lake, market):
     result = calculate(computing, {"name": "MA", "windows": [5, 2000]})
     assert np.isnan(column(lake, "600519.SH", "ma2000")).all()
