@@ -17,8 +17,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from mystocks_dagster.factory.component_check import OWN_DEFS, problems_under_check
 from mystocks_dagster.factory.component_scaffold import TaskFileScaffolder
 from mystocks_dagster.factory.load import EXECUTOR, load_definitions, load_file, open_location, shared_definitions
+from mystocks_dagster.only_job import only_job
 from mystocks_dagster.plain_files import real_path
-from mystocks_dagster.settings import Settings, locate, only_job
+from mystocks_dagster.settings import Settings, locate
 from mystocks_dagster.source_choice import source_choices, split_sources
 from mystocks_dagster.sources.preference import choice_fault
 

@@ -2,9 +2,7 @@
 
 import os
 import re
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -22,11 +20,7 @@ Language = Literal["en", "zh"]
 RESTORING = ".restoring.json"
 #: Files that mark a project's root folder.
 ROOT_MARKS = ("dagster.yaml", "tasks.yaml", "workspace.yaml", RESTORING)
-#: Set by the run launcher for a run's process, which builds only its own job.
-ONLY_JOB = "MYSTOCKS_ONLY_JOB"
 _LANGUAGE = "MYSTOCKS_LANG"
-#: The same within this process, while it creates a run.
-_building: ContextVar[str | None] = ContextVar("building", default=None)
 LAKE = "data"
 DEMO_LAKE = "demo/lake"
 EXPORTS = "exports"
@@ -170,21 +164,6 @@ def demo_only() -> bool:
     """Return whether only the demo has run here: its lake exists, no lake is set, and there is no other lake."""
     root = find_root(Path.cwd())
     return not os.environ.get("MYSTOCKS_LAKE") and (root / DEMO_LAKE).exists() and not (root / LAKE).exists()
-
-
-def only_job() -> str | None:
-    """Return the only job that this process needs; None when it may need all."""
-    return _building.get() or os.environ.get(ONLY_JOB) or None
-
-
-@contextmanager
-def building_only(job: str | None) -> Generator[None]:
-    """Let `only_job` return a job while the definitions for a run of it are loaded."""
-    token = _building.set(job)
-    try:
-        yield
-    finally:
-        _building.reset(token)
 
 
 def calendar_key() -> tuple[str | None, ...]:

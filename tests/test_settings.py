@@ -37,5 +37,5 @@ def test_no_variable_is_forgotten_here() -> None:
     read = set(re.findall(r'"((?:MYSTOCKS|DAGSTER)_[A-Z_]+)"', source))
     options = {f"MYSTOCKS_{name.upper()}" for name in ("recorded", "simulated")}
     assert options < {f"MYSTOCKS_{name.upper()}" for name in source_names()}
-    set_by_programs = {"MYSTOCKS_ONLY_JOB", "DAGSTER_IS_DEFS_VALIDATION_CLI"}
+    set_by_programs = {"DAGSTER_IS_DEFS_VALIDATION_CLI"}
     assert (read | options) - set_by_programs == set(VARIABLES)

@@ -1,24 +1,18 @@
-"""data tables | head | query | restore | migrate: inspect and maintain the lake."""
+"""data tables | head | query | universe | codes: look at the lake."""
 
-import shlex
-from collections.abc import Sequence
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import date
+from typing import Annotated, Any
 
 import typer
 
 from mystocks_dagster.cli.check import Json
 from mystocks_dagster.cli.completion import MANY
-from mystocks_dagster.cli.days import day_option
+from mystocks_dagster.cli.days import day_option, moment, time_text
 from mystocks_dagster.cli.open_project import open_project
 from mystocks_dagster.cli.printing import console, escape, print_json
 from mystocks_dagster.cli.tables import print_table
-from mystocks_dagster.errors import LakeError, MyStocksError, UnknownName
-from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.errors import LakeError, UnknownName
 from mystocks_dagster.settings import Settings
-
-if TYPE_CHECKING:
-    from mystocks_dagster.lake.restore import TableVersion
 
 AsOf = Annotated[
     date | None,
@@ -43,8 +37,17 @@ app = typer.Typer(
 
 def register(parent: typer.Typer) -> None:
     """Add the commands under `data`."""
-    from mystocks_dagster.cli import data_actions, data_describe, data_export, data_gaps, data_migrate, data_truth
+    from mystocks_dagster.cli import (
+        data_actions,
+        data_describe,
+        data_export,
+        data_gaps,
+        data_migrate,
+        data_restore,
+        data_truth,
+    )
 
+    data_restore.register(app)
     data_actions.register(app)
     data_describe.register(app)
     data_export.register(app)
@@ -74,7 +77,7 @@ def tables(json: Json = False) -> None:
         )
         return
     rows = [
-        (summary.table, summary.rows, summary.bytes and _size(summary.bytes), _time(summary.updated))
+        (summary.table, summary.rows, summary.bytes and _size(summary.bytes), time_text(summary.updated))
         for summary in summaries
     ]
     print_table(("table", "rows", "size", "updated"), rows, title=f"{lake.location} ({_world(lake)})")
@@ -95,10 +98,6 @@ def _table_json(summary: Any) -> dict[str, Any]:
         "updated": summary.updated and summary.updated.isoformat(),
         "trouble": summary.trouble,
     }
-
-
-def _time(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
 @app.command()
@@ -186,69 +185,6 @@ def codes(
     _show(changes, json=json)
 
 
-@app.command()
-def restore(
-    table: Annotated[str, typer.Argument(help="Name of a table.")],
-    to: Annotated[
-        str,
-        typer.Option(
-            help="Version number, a time such as 2026-11-27T16:00, or `nothing` to move the table away. Omitted: list."
-        ),
-    ] = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many versions to list.")] = 20,
-    json: Json = False,
-) -> None:
-    """List the versions of a table, or restore one of them.
-
-    Example: mystocks data restore daily_bars
-    """
-    from mystocks_dagster.lake import restore as past
-
-    lake = _lake()
-    if not to:
-        _print_versions(table, past.versions(lake, table, limit), json=json)
-        return
-    restored = past.move_away(lake, table) if to == "nothing" else past.restore(lake, table, _version_or_moment(to))
-    commands = [] if restored.derived else _load_commands(table, restored.days)
-    done = f"moved to {restored.aside}" if restored.version is None else f"version {restored.version}"
-    _note("restore a table", table, done)
-    if json:
-        print_json(
-            {
-                "table": table,
-                "version": restored.version,
-                "rows": restored.rows,
-                "aside": restored.aside,
-                "days": [day.isoformat() for day in restored.days],
-                "again": commands,
-            }
-        )
-        return
-    _print_restored(table, restored)
-    for command in commands:
-        console.print(f"Load the missing data now:  [bold]{escape(command)}[/]")
-
-
-def _note(action: str, target: str, detail: str) -> None:
-    from mystocks_dagster.project import audit
-    from mystocks_dagster.project.access import CLI
-
-    audit.note(Settings.from_env(), CLI, action, target, detail)
-
-
-def _print_restored(table: str, restored: Any) -> None:
-    aside = escape(restored.aside or "")
-    if restored.version is None:
-        console.print(f"{table} was moved to {aside}")
-    else:
-        rows = "" if restored.derived else f": {restored.rows:,} rows"
-        console.print(f"{table} is restored to version {restored.version}{rows}")
-        if restored.aside:
-            console.print(f"Its log was damaged, so it was written as a new table. The damaged table is in {aside}")
-    if restored.derived:
-        console.print(f"It was derived again from the stored daily_bars: {restored.rows:,} rows")
-
-
 def _world(lake: Any) -> str:
     try:
         return lake.stored_world() or "empty"
@@ -256,56 +192,8 @@ def _world(lake: Any) -> str:
         return "damaged"
 
 
-def _version_or_moment(text: str) -> int | datetime:
-    if text.isascii() and text.isdigit() and len(text) < 8:
-        return int(text)
-    return _moment("--to", text, "a version number, a time such as 2026-11-27T16:00, or nothing")
-
-
-def _moment(option: str, text: str, expected: str) -> datetime:
-    """Return a time of the command line; without a time zone it is Shanghai's."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UnknownName(f"{option} is {text!r}; give {expected}.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
-
-
 def _lake_at(text: str) -> Any:
-    return _lake().at(_moment("--at", text, "a time such as 2026-11-27T16:00")) if text else _lake()
-
-
-def _load_commands(table: str, days: Sequence[date]) -> list[str]:
-    """Return the commands that load the missing days of a table with its tasks."""
-    try:
-        writers = [name for name, tables in open_project().version.writes.items() if table in tables]
-    except MyStocksError:
-        return []  # `mystocks check` explains what is wrong with the task file
-    from mystocks_dagster.market.tables import TABLES
-
-    options: list[str] = []
-    if days and TABLES[table].by_day:
-        options = ["-p", f'start_date="{days[0]}"', "-p", f'end_date="{days[-1]}"']
-    return [shlex.join(["mystocks", "run", name, *options]) for name in writers]
-
-
-def _print_versions(table: str, versions: Sequence["TableVersion"], *, json: bool) -> None:
-    if json:
-        print_json(
-            [vars(version) | {"written": version.written and version.written.isoformat()} for version in versions]
-        )
-        return
-    rows = [
-        (version.number, _time(version.written), version.operation, version.rows, version.damage or "whole")
-        for version in versions
-    ]
-    print_table(("version", "written", "operation", "rows", "state"), rows, title=table, said=("state",))
-    command = f"mystocks data restore {table} --to"
-    whole = [version.number for version in versions if not version.damage]
-    if whole:
-        console.print(f"Restore one:  [bold]{command} {whole[0]}[/]")
-    else:
-        console.print(f"None can be restored. Move the table away, then load it again:  [bold]{command} nothing[/]")
+    return _lake().at(moment("--at", text, "a time such as 2026-11-27T16:00")) if text else _lake()
 
 
 def _lake() -> Any:

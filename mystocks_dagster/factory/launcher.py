@@ -31,8 +31,8 @@ from mystocks_dagster.execution.heartbeat import ProcessIdentity
 from mystocks_dagster.factory.fork_server import ForkServer, begun, forked
 from mystocks_dagster.factory.spec import TASK_POOL
 from mystocks_dagster.factory.ui_metadata import ran_tag
+from mystocks_dagster.only_job import ONLY_JOB
 from mystocks_dagster.runs.stop import is_stopped
-from mystocks_dagster.settings import ONLY_JOB
 from mystocks_dagster.tags import Tag
 
 #: Marker file in the run's folder: the disk was full when its process was found to be gone.

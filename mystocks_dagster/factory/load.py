@@ -21,7 +21,8 @@ from mystocks_dagster.factory.single_job import load_queued
 from mystocks_dagster.factory.statistics import build_refresher, build_statistics
 from mystocks_dagster.factory.together import conflicts
 from mystocks_dagster.migration_scripts import read_once
-from mystocks_dagster.settings import Settings, only_job, validating
+from mystocks_dagster.only_job import only_job
+from mystocks_dagster.settings import Settings, validating
 from mystocks_dagster.sources.registry import is_simulated
 from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.last_good import FOLDER, load_usable

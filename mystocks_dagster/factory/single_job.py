@@ -6,7 +6,8 @@ from mystocks_dagster.dagster_internals import DefinitionsLoadContext, Definitio
 from mystocks_dagster.factory.jobs import build_group_job, build_task_job
 from mystocks_dagster.factory.ops import build_op
 from mystocks_dagster.factory.spec import build_specs
-from mystocks_dagster.settings import Settings, only_job
+from mystocks_dagster.only_job import only_job
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import Metadata
 from mystocks_dagster.taskfile.last_good import FOLDER, load_for_running
 from mystocks_dagster.taskfile.reader import Version

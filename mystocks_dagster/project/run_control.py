@@ -14,9 +14,7 @@ from mystocks_dagster.errors import (
     NotRunning,
     OtherLake,
 )
-from mystocks_dagster.excerpts import near
-from mystocks_dagster.factory.config_schema import form_values
-from mystocks_dagster.project import audit
+from mystocks_dagster.project import audit, start_params
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch, max_instances
@@ -25,12 +23,10 @@ from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import StopResult
 from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.tags import Tag
-from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.group import Group
 from mystocks_dagster.taskfile.model import Task
-from mystocks_dagster.taskfile.problems import Fault, TaskFileError, path_text
+from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import Version
-from mystocks_dagster.taskfile.signature import params_model
 
 #: Seconds to wait for other starts; each takes a second or two.
 _PATIENCE_SECONDS = 60.0
@@ -68,9 +64,9 @@ class RunControl:
 
     def _create(self, name: str, params: Mapping[str, Any], *, only: bool, force: bool) -> str:
         state = self._state
-        entry = state.version_for(name).find(name)
-        self._check_params(entry, params, only=only)
-        config = {"ops": {entry.dagster_name: {"config": self._form_values(entry, params)}}} if params else {}
+        version = state.version_for(name)
+        entry = version.find(name)
+        config = start_params.config_of(version, entry, params, only=only)
         steps = [entry.dagster_name] if only else None
         instance, repository = state.instance, state.repository_for(name)
         tags = {Tag.STARTED_BY: self._caller.name, **({Tag.FORCE: "true"} if force else {})}
@@ -228,42 +224,12 @@ class RunControl:
 
     def unlisted_params(self, name: str, params: Mapping[str, Any]) -> list[str]:
         """Return a warning per parameter that the task file does not list, if the function takes a plain dict."""
-        entry = self._state.version_for(name).find(name)
-        if isinstance(entry, Group) or params_model(self._state.version_for(entry.task_id).functions[entry.task_id]):
-            return []
-        listed = ", ".join(entry.params) or "none"
-        return [
-            f"{name} has no parameter {param!r} in the task file (it has: {listed}); its function gets it anyway."
-            for param in params
-            if param not in entry.params
-        ]
+        version = self._state.version_for(name)
+        return start_params.unlisted(version, version.find(name), params)
 
     def _check(self, name: str, params: Mapping[str, Any]) -> None:
         self._state.version_for(name).find(name)
         check(self._caller, Action.START, self._state.settings, self._state.version_for(name), name, params)
-
-    def _form_values(self, entry: Task | Group, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters as Dagster's form of the task takes them: a day such as 20261127 as text."""
-        if isinstance(entry, Group):
-            return dict(params)
-        return form_values(self._state.version_for(entry.task_id).functions[entry.task_id], params)
-
-    def _check_params(self, entry: Task | Group, params: Mapping[str, Any], *, only: bool) -> None:
-        if isinstance(entry, Group):
-            if params or only:
-                raise InvalidParams(f"{entry.group_id} is a group; only a single task takes parameters or --only.")
-            return
-        function = self._state.version_for(entry.task_id).functions[entry.task_id]
-        model = params_model(function)
-        if not model:
-            _check_names(entry, params)
-            return
-        if not params:
-            return
-        secret = [(name,) for name in entry.secrets]
-        if faults := params_faults(model, function, {**entry.params, **params}, secret):
-            texts = list(map(_told, faults))
-            raise InvalidParams(f"{entry.task_id} was not started. " + " ".join(texts))
 
 
 def _check_owner(version: Version, name: str) -> None:
@@ -289,23 +255,7 @@ def _way_out(task: Task, active: Sequence[str]) -> str:
     )
 
 
-def _check_names(task: Task, params: Mapping[str, Any]) -> None:
-    """Refuse a probably misspelt parameter of a function that takes a plain dict, which would have no effect."""
-    for name in params:
-        if name not in task.params and (similar := near(name, task.params)):
-            raise InvalidParams(
-                f"{task.task_id} was not started. It has no parameter {name!r} in the task file. "
-                f"Did you mean {similar[0]!r}?"
-            )
-
-
 def _raised(outcome: StopResult | MyStocksError) -> StopResult:
     if isinstance(outcome, MyStocksError):
         raise outcome
     return outcome
-
-
-def _told(fault: Fault) -> str:
-    """Return a fault of a parameter in a sentence, which names the parameter once."""
-    said = fault.message.removeprefix(f"{fault.path[-1]}: ") if fault.path else fault.message
-    return f"{path_text(('params', *fault.path))}: {said.rstrip('.')}. {fault.hint}".strip()

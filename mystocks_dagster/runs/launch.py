@@ -12,9 +12,10 @@ import dagster as dg
 from mystocks_dagster.dagster_internals import ReconstructableRepository, RemoteRepositoryOrigin, WorkspaceFileTarget
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.history.dagster_storage import run_storage
+from mystocks_dagster.only_job import building_only
 from mystocks_dagster.processes import lock
 from mystocks_dagster.runs import daemon_lake, event_file
-from mystocks_dagster.settings import Settings, building_only
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared import outage
 from mystocks_dagster.tags import REPOSITORY
 

@@ -4,10 +4,11 @@ import pytest
 import yaml
 from support.project import ROOT, Folder
 
+from mystocks_dagster.only_job import only_job
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch
-from mystocks_dagster.settings import Settings, only_job
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.taskfile.last_good import load_usable
 
 NAMES = ["daily_data_sync", "calc_strategy_signals", "run_strategy_backtest", "daily_job", "monthly_cache_cleanup"]

@@ -17,8 +17,9 @@ from mystocks_dagster.factory.machines import entry
 from mystocks_dagster.factory.machines.attendance import attending, database_url
 from mystocks_dagster.factory.shared_versions import fetch, publish
 from mystocks_dagster.instance import prepare_home
+from mystocks_dagster.only_job import ONLY_JOB
 from mystocks_dagster.runs.stop import is_stopped
-from mystocks_dagster.settings import ONLY_JOB, Settings
+from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared import place
 from mystocks_dagster.shared.values import Values
 from mystocks_dagster.tags import Storage, Tag
