@@ -40,9 +40,9 @@ def restore(
     Example: mystocks data restore daily_bars
     """
     from mystocks_dagster.lake import restore as past
+    from mystocks_dagster.lake.store import Lake
     from mystocks_dagster.project import audit
     from mystocks_dagster.project.access import CLI
-    from mystocks_dagster.lake.store import Lake
 
     lake = Lake(Settings.from_env().lake)
     if not to:
