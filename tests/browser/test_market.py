@@ -107,6 +107,16 @@ def test_the_chart_draws_candles_indicators_and_answers_the_pointer(api: Api, pa
     assert faults == []
 
 
+@pytest.mark.parametrize(("language", "said"), [("zh", "B (含未来数据)"), ("en", "B (looks ahead)")])
+def test_a_line_of_the_future_is_marked(api: Api, page: Page, language: str, said: str) -> None:
+    visit(page, api, f"/market/600000.SH?lang={language}")
+    page.locator("#formula").fill("A:MA(C,5);B:REFX(C,1);")
+    page.locator("#formula").press("Enter")
+    legend = page.locator(".pane .legend").last
+    expect(legend).to_contain_text(said)
+    expect(legend).not_to_contain_text(said.replace("B", "A"))
+
+
 def test_on_a_phone_the_shipped_tasks_are_a_short_list(api: Api, page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 900})
     visit(page, api, "/tasks?lang=zh")

@@ -63,6 +63,7 @@ WORDS: dict[str, Words] = {
     "high": ("最高", "High"),
     "low": ("最低", "Low"),
     "change": ("涨跌幅", "Change"),
+    "looks_ahead": ("含未来数据", "looks ahead"),
     "volume_shares": ("成交量（股）", "Volume (shares)"),
     "turnover_pct": ("换手率", "Turnover rate"),
     "net": ("净额", "Net"),

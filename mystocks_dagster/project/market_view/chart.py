@@ -10,7 +10,7 @@ import polars as pl
 from mystocks_dagster.errors import InvalidParams, UnknownName
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.market.catalogue.calculation import Calculation, of_catalogue, of_formula
+from mystocks_dagster.market.catalogue.calculation import LOOKS_AHEAD, Calculation, of_catalogue, of_formula
 from mystocks_dagster.market.catalogue.registry import NAMES
 from mystocks_dagster.market.formulas.bars import BARS
 from mystocks_dagster.market.indicators import bars_of as formula_bars
@@ -46,13 +46,18 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """The bars of a security with what is drawn on them."""
+    """The bars of a security with what is drawn on them.
+
+    Attributes:
+        ahead: By indicator the columns whose value on a day depends on later days.
+    """
 
     security: Security
     period: Period
     adjustment: Adjustment
     bars: pl.DataFrame
     indicators: Mapping[str, pl.DataFrame]
+    ahead: Mapping[str, Sequence[str]] = field(default_factory=dict)
     marks: Sequence[Mark] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
@@ -69,6 +74,7 @@ class Chart:
             "indicators": {
                 name: {
                     "overlay": name in OVERLAYS,
+                    "looks_ahead": list(self.ahead.get(name, ())),
                     "columns": {column: _numbers(frame[column]) for column in frame.columns},
                 }
                 for name, frame in self.indicators.items()
@@ -116,6 +122,7 @@ def chart_of(
         adjustment=adjustment,
         bars=bars,
         indicators=tables,
+        ahead={name: _ahead(items) for name, items in calculations.items()},
         marks=_on_bars(marks, bars["date"]),
     )
 
@@ -138,7 +145,17 @@ def _computed(bars: pl.DataFrame, name: str, calculations: Sequence[Calculation]
     if lacking:
         raise InvalidParams(f"{name} needs {', '.join(lacking)}, which these bars do not have.")
     results = evaluate(steps, formula_bars(bars, steps.bars))
-    return pl.DataFrame([pl.Series(column.removeprefix("f_"), values) for column, values in results.items()])
+    return pl.DataFrame([pl.Series(_shown(column), values) for column, values in results.items()])
+
+
+def _ahead(calculations: Sequence[Calculation]) -> list[str]:
+    about = {column: text for item in calculations for column, text in item.about.items()}
+    return [_shown(column) for column, text in about.items() if text.startswith(LOOKS_AHEAD)]
+
+
+def _shown(column: str) -> str:
+    """Return the name of an output: without the one that a formula which a user typed has here."""
+    return column.removeprefix("f_")
 
 
 def _numbers(values: pl.Series) -> list[float | None]:

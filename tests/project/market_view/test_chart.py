@@ -58,6 +58,12 @@ def test_an_ex_dividend_day_is_marked_at_its_bar_of_each_period(history: Lake) -
     assert [mark["date"] for mark in weekly["marks"]] == [f"{DAYS[8]}"]
 
 
+def test_a_line_that_depends_on_later_days_is_marked(history: Lake) -> None:
+    drawn = chart_of(history, MAOTAI, indicators=["MA"], formula="A:MA(C,2);B:REFX(C,1);D:B+A;").to_json()
+    assert drawn["indicators"]["公式"]["looks_ahead"] == ["b", "d"]
+    assert drawn["indicators"]["MA"]["looks_ahead"] == []
+
+
 def test_a_day_without_trade_is_not_drawn(history: Lake) -> None:
     paused = bar("600519.SH", date(2026, 11, 3), 7.0, 7.0, suspended=True)
     history.replace_days("daily_bars", pl.DataFrame([paused], schema=DAILY_BARS.dtypes), [date(2026, 11, 3)])

@@ -84,9 +84,11 @@ const inUnits = (value, chinese) => {
     charts[0].series[0].setMarkers(markers());
   };
 
-  const line = (target, name, values, shade) => {
-    target.parts.push({ name, values, shade });
-    const series = target.chart.addLineSeries({ color: shade, lineWidth: 1, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false });
+  // What depends on later days is dashed: its newest values will change.
+  const line = (target, name, values, shade, ahead) => {
+    target.parts.push({ name, values, shade, ahead });
+    const lineStyle = ahead ? LightweightCharts.LineStyle.Dashed : LightweightCharts.LineStyle.Solid;
+    const series = target.chart.addLineSeries({ color: shade, lineWidth: 1, lineStyle, priceLineVisible: false, lastValueVisible: false, crosshairMarkerVisible: false });
     add(target, series, () => points(values()));
   };
 
@@ -114,12 +116,12 @@ const inUnits = (value, chinese) => {
     const [rise, fall] = [`${colour("--up")}88`, `${colour("--down")}88`];
     main.fills.push(() => volume.setData(data.times.map((time, i) => ({ time, value: data.volume[i] ?? 0, color: data.close[i] >= data.open[i] ? rise : fall }))));
     main.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
-    for (const [name, { overlay, columns }] of Object.entries(data.indicators)) {
+    for (const [name, { overlay, columns, looks_ahead }] of Object.entries(data.indicators)) {
       const target = overlay ? main : pane(name);
       Object.keys(columns).forEach((column, i) => {
         const values = () => data.indicators[name].columns[column];
         if (column === "macd") bars(target, column, values);
-        else line(target, column, values, lines[(overlay ? main.parts.length : i) % lines.length]);
+        else line(target, column, values, lines[(overlay ? main.parts.length : i) % lines.length], looks_ahead.includes(column));
       });
     }
     fill();
@@ -172,7 +174,7 @@ const inUnits = (value, chinese) => {
       return span;
     };
     charts.forEach(({ legend, parts }, number) => {
-      const items = parts.map(({ name, values, shade }) => item(`${short_name(name)} ${fixed(values()[i])}`, shade));
+      const items = parts.map(({ name, values, shade, ahead }) => item(`${short_name(name)}${ahead ? ` (${words.ahead})` : ""} ${fixed(values()[i])}`, shade));
       if (number === 0) {
         const before = i ? data.close[i - 1] : null;
         const change = before ? (data.close[i] / before - 1) * 100 : null;
