@@ -59,6 +59,35 @@ def test_each_entry_of_the_catalogue_takes_its_defaults_by_name(name):
 
 
 @pytest.mark.parametrize(
+    ("entry", "column", "name"),
+    [
+        ({"name": "MA5", "formula": "O;"}, "ma5", "MA"),
+        ({"name": "Ma7", "formula": "O;"}, "ma7", "MA"),
+        ({"name": "macd_5_10_3", "formula": "DIF:O;"}, "macd_5_10_3_dif", "MACD"),
+        ({"name": "BOLL_20_2P5", "formula": "UPPER:H;"}, "boll_20_2p5_upper", "BOLL"),
+        ({"name": "RSI6", "formula": "C;"}, "rsi6", "RSI"),
+    ],
+)
+def test_my_formula_does_not_take_over_a_column_of_the_catalogue(entry, column, name):
+    place, text = fault("KDJ", entry)
+    assert place == ("indicators", 1, "name")
+    assert f"{entry['name']} would write {column}, a column of the catalogue's {name}" in text
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_no_column_of_the_catalogue_is_free_for_my_formula(name):
+    entry = CATALOGUE[name]
+    chosen = [{"n": window} for window in entry.windows] or [entry.defaults]
+    for values in (*chosen, {key: value + 3 for key, value in chosen[0].items()}):
+        for column in entry.columns(values).values():
+            assert [found.name for found in CATALOGUE.values() if found.makes(column)] == [name], column
+
+
+def test_a_formula_whose_column_only_resembles_the_catalogue_is_accepted():
+    assert columns({"name": "MA5X", "formula": "O;"}, {"name": "MA", "windows": [5]}) == ["ma5x", "ma5"]
+
+
+@pytest.mark.parametrize(
     ("entry", "place", "words"),
     [
         ("MAA", (), "Did you mean 'MA'"),
