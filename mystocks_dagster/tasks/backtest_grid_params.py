@@ -86,8 +86,10 @@ class GridParams(BacktestParams):
         for name, values in self.grid.items():
             if name not in (*TERMS, STRATEGY) and name not in fields:
                 raise ValueError(f"the grid has no parameter {name!r}. {suggest(name, [*TERMS, STRATEGY, *fields])}")
-            for value in values:
+            for index, value in enumerate(values):
                 self._check(name, value, definitions)
+                if value in values[:index]:
+                    raise ValueError(f"the grid's {name} has {value!r} twice. Keep one of them")
         if {*self.grid} & {*fields}:
             self._check_completeness(definitions)
         return self
@@ -106,7 +108,7 @@ class GridParams(BacktestParams):
         models = [BacktestParams] if name in (*TERMS, STRATEGY) else [definition.model for definition in definitions]
         for model in models:
             try:
-                model.model_validate({name: value})
+                model.model_validate({name: value}, strict=True if model is BacktestParams else None)
             except ValidationError as error:
                 for found in faults(error, model, {name: value}):
                     if name in found.path:

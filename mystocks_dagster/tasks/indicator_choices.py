@@ -70,7 +70,7 @@ def _field(parameter: Parameter) -> tuple[Any, Any]:
     kind = int if parameter.whole else float
     about = f"{parameter.about[:1].upper()}{parameter.about[1:]}."
     low, high = kind(parameter.low), kind(parameter.high)
-    return kind, Field(default=kind(parameter.default), description=about, strict=parameter.whole, ge=low, le=high)
+    return kind, Field(default=kind(parameter.default), description=about, strict=True, ge=low, le=high)
 
 
 def _several(windows: tuple[int, ...]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.catalogue.calculation import of_catalogue
 from mystocks_dagster.market.catalogue.registry import CATALOGUE
-from mystocks_dagster.taskfile.reader import check_task_file
+from mystocks_dagster.taskfile.reader import check_task_file, read_task_file
 from mystocks_dagster.tasks.formula_files import read_formula
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices, calculations
 from mystocks_dagster.tasks.param_types import TaskParams
@@ -212,3 +212,52 @@ def test_a_pipe_or_a_folder_is_not_proposed_as_the_formula_that_i_meant(formulas
     (formulas / "links.txt").write_text("C;")
     with pytest.raises(InvalidParams, match=r"Did you mean 'formulas/links\.txt'\?"):
         read_formula("formulas/lin.txt")
+
+
+TYPED = "INPUT: N(5,1,100), M(2.5,0,10); A:MA(C,N)*M;"
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "words"),
+    [
+        ({"n": True}, "n", "valid number"),
+        ({"n": "6"}, "n", "valid number"),
+        ({"n": 6, "N": 7}, "N", "N and n are one parameter Keep one of the two."),
+    ],
+)
+def test_a_parameter_of_my_formula_in_quotes_or_given_twice_is_refused(formulas, entry, key, words):
+    (formulas / "p.txt").write_text(TYPED, encoding="utf-8")
+    place, text = fault({"name": "P", "file": "formulas/p.txt", **entry})
+    assert place == ("indicators", 0, key)
+    assert words in text
+
+
+def test_parameters_of_my_formula_may_be_whole_or_not(formulas):
+    (formulas / "p.txt").write_text(TYPED, encoding="utf-8")
+    [chosen] = Params.model_validate(
+        {"indicators": [{"name": "P", "file": "formulas/p.txt", "n": 6, "m": 0.5}]}
+    ).indicators
+    assert chosen.values == {"n": 6, "m": 0.5}
+
+
+def test_the_width_of_boll_in_quotes_is_refused():
+    assert fault({"name": "BOLL", "p": "2"})[0] == ("indicators", 0, "p")
+    assert columns({"name": "BOLL", "p": 3}) == ["boll_20_3_mid", "boll_20_3_upper", "boll_20_3_lower"]
+
+
+def test_numbers_from_the_environment_are_read_where_numbers_are_expected(tmp_path):
+    file = tmp_path / "tasks.yaml"
+    file.write_text(
+        "tasks:\n"
+        "  - task_id: a\n    task_type: manual\n    task_module: mystocks_dagster.tasks.indicators\n"
+        "    task_function: calculate_technical_indicators\n"
+        "    params:\n      indicators:\n"
+        "        - {name: MA, windows: ['${N}']}\n        - {name: BOLL, p: '${P:-2.5}'}\n"
+        "        - {name: X, formula: 'A:MA(C,N);', n: '${N}'}\n",
+        encoding="utf-8",
+    )
+    read = read_task_file(file, environment={"N": "7"}).tasks[0].params["indicators"]
+    assert [read[0]["windows"], read[1]["p"], read[2]["n"]] == [[7], 2.5, 7]
+    [problem, *_] = check_task_file(file, environment={"N": "many"})
+    assert "many" not in problem.message
+    assert problem.line == 8

@@ -1,5 +1,6 @@
 """What a formula that can be read may still have wrong: names, functions, arguments, windows, and no output."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 from mystocks_dagster.excerpts import suggest
@@ -144,7 +145,7 @@ class _Check:
             yield FormulaProblem(call.position, message, f"Write {function.signature}.", width)
             return
         for argument, value in zip(function.arguments, call.arguments, strict=True):
-            if argument.kind != "series":
+            if argument.kind != "series" or argument.low is not None:
                 yield from self._argument(call, argument, value)
 
     def _without_number(self, argument: Argument, what: str, value: Expression) -> Iterator[FormulaProblem]:
@@ -170,10 +171,27 @@ class _Check:
         what = f"the {argument.name} of {call.function}"
         position, width = value.position, 1
         if number is None:
-            yield from self._without_number(argument, what, value)
+            if argument.kind != "series":
+                yield from self._without_number(argument, what, value)
             return
+        if argument.of and (problem := self._part(call, argument, what, number, value)):
+            yield problem
         low, high = argument.low, argument.high
         whole = int(number) if argument.kind == "window" else number
         if (low is not None and whole < low) or (high is not None and whole > high):
             limits = f"Allowed: {low:,g} to {high:,g}." if high is not None else f"Allowed: {low:g} or more."
             yield FormulaProblem(position, f"{what} cannot be {number:g}", limits, width)
+
+    def _part(
+        self, call: Call, argument: Argument, what: str, number: float, value: Expression
+    ) -> FormulaProblem | None:
+        """Return the problem of an argument that must be above 0, and not above another one."""
+        names = [other.name for other in FUNCTIONS[call.function].arguments]
+        whole = constant(call.arguments[names.index(argument.of)], self._constants)
+        most = math.inf if whole is None else int(whole)
+        if 0 < number <= most:
+            return None
+        hint = f"Allowed: above 0, up to {argument.of}."
+        if whole is not None:
+            hint = f"Allowed: above 0, up to {argument.of}, which is {most:g}."
+        return FormulaProblem(value.position, f"{what} cannot be {number:g}", hint)

@@ -105,9 +105,13 @@ def bind(
 ) -> tuple[tuple[Parameter, ...], list[FormulaProblem]]:
     """Return the parameters with the values given from outside, and what is wrong with these."""
     problems: list[FormulaProblem] = []
+    given: set[str] = set()
     bound = {parameter.name: parameter for parameter in declared}
     for name, value in values.items():
         upper = name.upper()
+        if upper in given:
+            problems.append(FormulaProblem(Position(), f"parameter {upper} is given twice", "Keep one of the two."))
+        given.add(upper)
         known = bound.get(upper, Parameter(upper, value))
         bound[upper] = Parameter(upper, _number(value), known.low, known.high, known.position)
         problems.extend(_out_of_bounds(bound[upper]))
