@@ -4,7 +4,15 @@ import math
 from collections.abc import Iterable, Iterator
 
 from mystocks_dagster.excerpts import suggest
-from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, NOT_HELD, STANDARD_ALIASES, canonical
+from mystocks_dagster.market.formulas.bars import (
+    ALIASES,
+    BARS,
+    DEFINED,
+    NOT_HELD,
+    REMEDIES,
+    STANDARD_ALIASES,
+    canonical,
+)
 from mystocks_dagster.market.formulas.constants import constant, is_constant
 from mystocks_dagster.market.formulas.drawing import DRAWING_FUNCTIONS
 from mystocks_dagster.market.formulas.function import Argument
@@ -16,6 +24,7 @@ from mystocks_dagster.market.formulas.syntax import (
     Expression,
     Formula,
     Name,
+    Number,
     Parameter,
     Position,
     Statement,
@@ -23,6 +32,7 @@ from mystocks_dagster.market.formulas.syntax import (
     walk,
 )
 
+_FLOAT = Call("FINANCE", (Number(7),))
 _WITHOUT_ARGUMENTS = tuple(name for name, function in FUNCTIONS.items() if not function.arguments)
 
 
@@ -43,15 +53,37 @@ def unused(formula: Formula, header: Iterable[Parameter], given: Iterable[str]) 
     ]
 
 
+def _headless(formula: Formula) -> dict[str, str]:
+    """Return the statements such as `N(5,1,100);` that are a header without INPUT, by their names.
+
+    The name is no function, and stands without brackets elsewhere.
+    """
+    words = {part.name for line in formula.statements for part in walk(line.expression) if isinstance(part, Name)}
+    found: dict[str, str] = {}
+    for line in formula.statements:
+        match line:
+            case Statement(name=None, expression=Call(function=name, arguments=arguments)):
+                numbers = [constant(argument, {}) for argument in arguments]
+                if name not in FUNCTIONS and name in words and numbers and None not in numbers:
+                    found[name] = f"{name}({','.join(f'{number:g}' for number in numbers)})"
+    return found
+
+
+def _not_held(name: str) -> tuple[str, str]:
+    reason = NOT_HELD[name]
+    return f"{name}: {reason}", REMEDIES.get(reason, "")
+
+
 class _Check:
     """One pass over the statements; what is known grows with each."""
 
     def __init__(self, formula: Formula) -> None:
         self._formula = formula
         self._later = {statement.name: statement.position for statement in reversed(formula.statements)}
-        self._parameters = [parameter.name for parameter in formula.parameters]
+        self._headless = _headless(formula)
+        self._parameters = [*(parameter.name for parameter in formula.parameters), *self._headless]
         self._constants = {parameter.name: parameter.default for parameter in formula.parameters}
-        self._alike = set(self._constants)
+        self._alike = {*self._constants, *self._headless}
         self._defined: dict[str, Position] = {}
 
     def problems(self) -> Iterator[FormulaProblem]:
@@ -122,7 +154,7 @@ class _Check:
         if word in self._later:
             return f"{word} is used before its definition in line {self._later[word].line}", "Move the definition up."
         if word in NOT_HELD:
-            return f"{word}: {NOT_HELD[word]}", ""
+            return _not_held(word)
         if word in FUNCTIONS:
             return f"{word} is a function", f"Write {FUNCTIONS[word].signature}."
         match statement.expression:
@@ -135,7 +167,7 @@ class _Check:
         name, width = call.function, len(call.function)
         function = FUNCTIONS.get(name)
         if function is None:
-            yield FormulaProblem(call.position, *self._unknown_function(name), width)
+            yield FormulaProblem(call.position, *self._unknown_function(call), width)
             return
         if len(call.arguments) != len(function.arguments):
             expected = len(function.arguments)
@@ -150,16 +182,21 @@ class _Check:
 
     def _without_number(self, argument: Argument, what: str, value: Expression) -> Iterator[FormulaProblem]:
         hint = "Use a number or a parameter."
-        if isinstance(value, Text):
+        if isinstance(value, Text) or self._headless:
             return
         if is_constant(value, self._alike):
             yield FormulaProblem(value.position, f"{what} cannot be computed", hint)
         elif not argument.may_vary:
             yield FormulaProblem(value.position, f"{what} must be the same for all bars", hint)
 
-    def _unknown_function(self, name: str) -> tuple[str, str]:
+    def _unknown_function(self, call: Call) -> tuple[str, str]:
+        name = call.function
+        if name in self._headless:
+            return f"there is no function {name}", f"Write INPUT: {self._headless[name]};"
+        if call == _FLOAT:
+            return "FINANCE(7) is the shares of the float", "Write CAPITAL."
         if name in NOT_HELD:
-            return f"{name}: {NOT_HELD[name]}", ""
+            return _not_held(name)
         if name in DRAWING_FUNCTIONS:
             return f"{name} draws and has no value", "Write it as a statement of its own."
         if canonical(name) in BARS or name in self._defined or name in self._parameters:
