@@ -89,6 +89,8 @@ def _check_entry(entry: Any) -> Any:
         if key not in RESERVED and key not in definition.fields:
             parameters = list(definition.fields)
             hint = suggest(str(key), [*parameters, "label"]) if parameters else "It has no parameters."
+            if key == "file" and "buy" in parameters:
+                hint = "A formula may be a file: write buy: formulas/mine.txt."
             raise _at((key,), f"the strategy {name} has no parameter {key!r}", hint, key)
     definition.model.model_validate({key: value for key, value in values.items() if key not in RESERVED})
     _check_label(values.get("label"), name)

@@ -10,9 +10,9 @@ from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.catalogue.calculation import Calculation, of_formula
 from mystocks_dagster.market.catalogue.registry import NAMES
 from mystocks_dagster.market.formulas.problems import FormulaError
+from mystocks_dagster.strategies.formula_files import read_formula
 from mystocks_dagster.taskfile.problems import shorten
 from mystocks_dagster.taskfile.schedule import fault
-from mystocks_dagster.tasks.formula_files import read_formula
 from mystocks_dagster.tasks.located_faults import located
 
 #: A name begins the names of columns: a letter (also Chinese), then letters, digits and `_`.

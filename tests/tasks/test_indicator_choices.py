@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.catalogue.calculation import of_catalogue
 from mystocks_dagster.market.catalogue.registry import CATALOGUE
+from mystocks_dagster.strategies.formula_files import read_formula
 from mystocks_dagster.taskfile.reader import check_task_file, read_task_file
-from mystocks_dagster.tasks.formula_files import read_formula
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices, calculations
 from mystocks_dagster.tasks.param_types import TaskParams
 
