@@ -14,7 +14,7 @@ from mystocks_dagster.errors import (
     NotRunning,
     OtherLake,
 )
-from mystocks_dagster.excerpts import near
+from mystocks_dagster.excerpts import near, sentence
 from mystocks_dagster.factory.config_schema import form_values
 from mystocks_dagster.project import audit
 from mystocks_dagster.project.access import Action, Caller, check
@@ -308,4 +308,4 @@ def _raised(outcome: StopResult | MyStocksError) -> StopResult:
 def _told(fault: Fault) -> str:
     """Return a fault of a parameter in a sentence, which names the parameter once."""
     said = fault.message.removeprefix(f"{fault.path[-1]}: ") if fault.path else fault.message
-    return f"{path_text(('params', *fault.path))}: {said.rstrip('.')}. {fault.hint}".strip()
+    return f"{path_text(('params', *fault.path))}: {sentence(said)} {fault.hint}".strip()

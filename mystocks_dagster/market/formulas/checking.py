@@ -180,14 +180,15 @@ class _Check:
             if argument.kind != "series" or argument.low is not None:
                 yield from self._argument(call, argument, value)
 
-    def _without_number(self, argument: Argument, what: str, value: Expression) -> Iterator[FormulaProblem]:
+    def _without_number(self, call: Call, argument: Argument, value: Expression) -> Iterator[FormulaProblem]:
+        name, function = argument.name, call.function
         hint = "Use a number or a parameter."
         if isinstance(value, Text) or self._headless:
             return
         if is_constant(value, self._alike):
-            yield FormulaProblem(value.position, f"{what} cannot be computed", hint)
+            yield FormulaProblem(value.position, f"the {name} of {function} cannot be computed", hint)
         elif not argument.may_vary:
-            yield FormulaProblem(value.position, f"{what} must be the same for all bars", hint)
+            yield FormulaProblem(value.position, f"the {name} of {function} must be the same for all bars", hint)
 
     def _unknown_function(self, call: Call) -> tuple[str, str]:
         name = call.function
@@ -205,23 +206,20 @@ class _Check:
 
     def _argument(self, call: Call, argument: Argument, value: Expression) -> Iterator[FormulaProblem]:
         number = constant(value, self._constants)
-        what = f"the {argument.name} of {call.function}"
-        position, width = value.position, 1
+        name, function = argument.name, call.function
         if number is None:
             if argument.kind != "series":
-                yield from self._without_number(argument, what, value)
+                yield from self._without_number(call, argument, value)
             return
-        if argument.of and (problem := self._part(call, argument, what, number, value)):
+        if argument.of and (problem := self._part(call, argument, number, value)):
             yield problem
         low, high = argument.low, argument.high
         whole = int(number) if argument.kind == "window" else number
         if (low is not None and whole < low) or (high is not None and whole > high):
             limits = f"Allowed: {low:,g} to {high:,g}." if high is not None else f"Allowed: {low:g} or more."
-            yield FormulaProblem(position, f"{what} cannot be {number:g}", limits, width)
+            yield FormulaProblem(value.position, f"the {name} of {function} cannot be {number:g}", limits)
 
-    def _part(
-        self, call: Call, argument: Argument, what: str, number: float, value: Expression
-    ) -> FormulaProblem | None:
+    def _part(self, call: Call, argument: Argument, number: float, value: Expression) -> FormulaProblem | None:
         """Return the problem of an argument that must be above 0, and not above another one."""
         names = [other.name for other in FUNCTIONS[call.function].arguments]
         whole = constant(call.arguments[names.index(argument.of)], self._constants)
@@ -231,4 +229,5 @@ class _Check:
         hint = f"Allowed: above 0, up to {argument.of}."
         if whole is not None:
             hint = f"Allowed: above 0, up to {argument.of}, which is {most:g}."
-        return FormulaProblem(value.position, f"{what} cannot be {number:g}", hint)
+        message = f"the {argument.name} of {call.function} cannot be {number:g}"
+        return FormulaProblem(value.position, message, hint)
