@@ -160,6 +160,13 @@ def test_drawings_are_kept_aside_and_whatever_they_use():
                 "stored screen is joined with is_st of daily_bars."
             ],
         ),
+        (
+            "X:C>MA(C,20)+2*STDDEV(C,20);",
+            [
+                "1:16: STDDEV: is a standard deviation of which 通达信 does not say by what it divides. Write "
+                "STD(X,N), divided by N-1, or STDP(X,N), divided by N."
+            ],
+        ),
         ("X:VOL/FINANCE(7)>0.1;", ["1:7: FINANCE(7) is the shares of the float. Write CAPITAL."]),
         (
             "X:FINANCE(1);",
@@ -271,7 +278,16 @@ def test_the_parameters_of_a_forum_are_shown_as_they_must_be_written(text, expec
 )
 def test_what_the_lake_does_not_hold_is_refused_with_the_reason(name):
     (problem,) = problems(f"X:{name};")
-    reasons = ("needs", "is a value", "is a figure", "is the shares", "depends", "holds", "not supported")
+    reasons = (
+        "needs",
+        "is a value",
+        "is a figure",
+        "is the shares",
+        "does not say",
+        "depends",
+        "holds",
+        "not supported",
+    )
     assert any(reason in problem for reason in reasons)
 
 
