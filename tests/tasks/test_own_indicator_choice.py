@@ -156,3 +156,18 @@ def test_one_indicator_in_python_fails_and_i_have_the_columns_of_the_others(
     (tmp_path / "indicators" / "mine.py").write_text(FLOW)
     calculate(computing, "MA", "flow")
     assert lake.read("indicators_daily").filter(date=weekdays[-1])["flow_line"].null_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [
+        (0, "n cannot be 0: it is a number of bars"),
+        (-3, "n cannot be -3: lookback 'n' is -3, which is below 0"),
+    ],
+)
+def test_a_window_of_no_bars_is_refused_at_its_place(project, n, words):
+    with pytest.raises(ValidationError) as caught:
+        IndicatorParams(indicators=["MA", {"name": "flow", "n": n}])
+    (error,) = caught.value.errors()
+    assert [part for part in error["loc"] if not str(part).startswith("=")] == ["indicators", 1, "n"]
+    assert error["msg"] == words
