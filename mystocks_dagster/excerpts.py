@@ -42,8 +42,17 @@ def with_remedy(message: str, remedy: str) -> str:
         >>> with_remedy("title is missing", "Add title.")
         'title is missing. Add title.'
     """
-    end = "" if message.endswith((".", "?", "!")) else "."
-    return f"{message}{end} {remedy}" if remedy else message
+    return f"{sentence(message)} {remedy}" if remedy else message
+
+
+def sentence(text: str) -> str:
+    """Return a text with a stop at its end, unless it has one.
+
+    Examples:
+        >>> sentence("title is missing"), sentence("Did you mean 'title'?")
+        ('title is missing.', "Did you mean 'title'?")
+    """
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def near(name: str, candidates: Iterable[str]) -> list[str]:

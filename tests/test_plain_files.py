@@ -14,9 +14,9 @@ from mystocks_dagster.errors import BackupError, InvalidParams, SettingsError
 from mystocks_dagster.lake.code_change_file import read_changes
 from mystocks_dagster.plain_files import read_plain, read_plain_text
 from mystocks_dagster.servicefiles.environment import needed
+from mystocks_dagster.strategies.formula_files import read_formula
 from mystocks_dagster.strategies.reader import read_strategies
 from mystocks_dagster.taskfile.problems import TaskFileError
-from mystocks_dagster.tasks.formula_files import read_formula
 from mystocks_dagster.trading_calendar.day_file import read_days
 
 

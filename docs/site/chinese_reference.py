@@ -21,7 +21,7 @@ from mystocks_dagster.market.catalogue.definition import Definition
 from mystocks_dagster.market.catalogue.docs import columns_of, formula_of
 from mystocks_dagster.market.catalogue.registry import CATALOGUE, definitions
 from mystocks_dagster.market.catalogue.registry import PARTS as KINDS
-from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED
+from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, REMEDIES
 from mystocks_dagster.market.formulas.docs import TITLES, carried, refused
 from mystocks_dagster.market.formulas.function import Function
 from mystocks_dagster.market.formulas.functions import FUNCTIONS
@@ -232,7 +232,10 @@ def functions() -> str:
         )
         for group, title in TITLES.items()
     ]
-    reasons = [f"* {'、'.join(names)}：{translate(reason, 'zh')}。" for reason, names in refused().items()]
+    reasons = [
+        f"* {'、'.join(names)}：{translate(reason, 'zh')}。{translate(REMEDIES.get(reason, ''), 'zh')}"
+        for reason, names in refused().items()
+    ]
     return "\n".join([*_bars(), *groups, "\n### 拒绝的函数及原因\n", *reasons]) + "\n"
 
 

@@ -66,10 +66,11 @@ def market_tools(project: Callable[[], Project]) -> list[Callable[..., Any]]:
     def screen(
         formula: Annotated[str, Field(description="A 通达信 formula: CROSS(MA(C,5),MA(C,20)) AND V>2*MA(V,5)")],
         day: Day = None,
+        period: Period = "daily",
         limit: Rows = 50,
     ) -> dict[str, Any]:
         """List the symbols that pass a 通达信 formula on a day, with the values that made them pass."""
-        return project().screening.run(formula, day=day, limit=limit, seconds=WAITING_SECONDS).to_json()
+        return project().screening.run(formula, day=day, period=period, limit=limit, seconds=WAITING_SECONDS).to_json()
 
     def market_day(day: Day = None) -> Any:
         """Get a day's market: breadth by board, indices, industries, leaders, capital flow, 龙虎榜, signals."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mystocks_dagster.errors import InvalidParams, UnknownName
+from mystocks_dagster.excerpts import sentence
 from mystocks_dagster.taskfile.secrets import is_secret
 from mystocks_dagster.taskfile.signature import RUN, parameters, params_model, params_parameter, unknown_parameter
 
@@ -89,7 +90,7 @@ def _validated(function: Callable[..., Any], params: Mapping[str, Any]) -> Any:
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False)
         problems = "; ".join(_problem(dict(detail), model) for detail in details)
-        raise InvalidParams(f"{_name(function)}: {problems}.") from None
+        raise InvalidParams(f"{_name(function)}: {sentence(problems)}") from None
 
 
 def _problem(detail: dict[str, Any], model: Any) -> str:

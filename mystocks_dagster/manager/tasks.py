@@ -302,7 +302,7 @@ class TaskManager:
         self,
         formula: str,
         *,
-        day: date | None = None,
+        day: date | str | None = None,
         period: "Period" = "daily",
         limit: int | None = None,
         parameters: Mapping[str, float] | None = None,
@@ -312,7 +312,7 @@ class TaskManager:
 
         Args:
             formula: A formula with one output, which is true where it is not 0.
-            day: The trading day. Default: the newest stored one.
+            day: The trading day, also as text such as 2026-11-27. Default: the newest stored one.
             period: The bars: daily, weekly or monthly.
             limit: Most symbols in the result. Default: all.
             parameters: Values of the formula's parameters by name.

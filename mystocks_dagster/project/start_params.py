@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mystocks_dagster.errors import InvalidParams
-from mystocks_dagster.excerpts import near
+from mystocks_dagster.excerpts import near, sentence
 from mystocks_dagster.factory.config_schema import form_values
 from mystocks_dagster.taskfile.entries import params_faults
 from mystocks_dagster.taskfile.group import Group
@@ -66,4 +66,4 @@ def _check_names(task: Task, params: Mapping[str, Any]) -> None:
 def _told(fault: Fault) -> str:
     """Return a fault of a parameter in a sentence, which names the parameter once."""
     said = fault.message.removeprefix(f"{fault.path[-1]}: ") if fault.path else fault.message
-    return f"{path_text(('params', *fault.path))}: {said.rstrip('.')}. {fault.hint}".strip()
+    return f"{path_text(('params', *fault.path))}: {sentence(said)} {fault.hint}".strip()

@@ -4,11 +4,19 @@ import ast
 from datetime import date
 from typing import Annotated, Any, Literal, Union, cast
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from mystocks_dagster.strategies.formulas import Formula
 
-_SIMPLE = {"int": int, "float": float, "str": str, "bool": bool, "date": date, "Formula": Formula}
+#: The types by their names. A number in quotes is a text, and `true` is no number.
+_SIMPLE = {
+    "int": Annotated[int, Strict()],
+    "float": Annotated[float, Strict()],
+    "str": str,
+    "bool": Annotated[bool, Strict()],
+    "date": date,
+    "Formula": Formula,
+}
 #: The special forms as values: what follows them is known only at run time.
 _ANNOTATED, _LITERAL, _UNION, _LIST = cast("tuple[Any, Any, Any, Any]", (Annotated, Literal, Union, list))
 #: What `Field` may say about a value.

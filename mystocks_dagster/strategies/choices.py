@@ -10,6 +10,7 @@ from pydantic_core import InitErrorDetails
 
 from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.strategies.definition import RESERVED, Definition
+from mystocks_dagster.strategies.lookback import window_fault
 from mystocks_dagster.strategies.registry import find, strategies, unknown
 from mystocks_dagster.taskfile.problems import shorten
 from mystocks_dagster.taskfile.schedule import fault
@@ -89,8 +90,12 @@ def _check_entry(entry: Any) -> Any:
         if key not in RESERVED and key not in definition.fields:
             parameters = list(definition.fields)
             hint = suggest(str(key), [*parameters, "label"]) if parameters else "It has no parameters."
+            if key == "file" and "buy" in parameters:
+                hint = "A formula may be a file: write buy: formulas/mine.txt."
             raise _at((key,), f"the strategy {name} has no parameter {key!r}", hint, key)
-    definition.model.model_validate({key: value for key, value in values.items() if key not in RESERVED})
+    model = definition.model.model_validate({key: value for key, value in values.items() if key not in RESERVED})
+    if found := window_fault(definition.lookback, model.model_dump(), least=0):
+        raise _at((found[0],), found[1], "Write a larger number.", values.get(found[0]))
     _check_label(values.get("label"), name)
     return entry
 

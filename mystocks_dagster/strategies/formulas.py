@@ -5,11 +5,13 @@ from typing import Annotated, Any
 import polars as pl
 from pydantic import AfterValidator
 
+from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.formulas.bars import BARS, DAY
 from mystocks_dagster.market.formulas.foresight import problems_of_foresight
 from mystocks_dagster.market.formulas.parser import parse_formula
 from mystocks_dagster.market.formulas.problems import FormulaError
 from mystocks_dagster.market.formulas.syntax import Formula as Tree
+from mystocks_dagster.strategies.formula_files import read_formula
 from mystocks_dagster.taskfile.schedule import fault
 
 #: The columns of a strategy's rows that formulas read: adjusted prices, and what `BARS` names otherwise.
@@ -29,7 +31,12 @@ def parse(text: str) -> Tree:
 
 
 def _check(text: str) -> str:
-    """Check a text at load; the first problem is marked in it."""
+    """Check a text at load, and return the formula; the first problem is marked in it.
+
+    What ends with .txt is a file in `formulas/`, whose text is the formula from then on.
+    """
+    if text.strip().lower().endswith(".txt"):
+        return _read(text.strip())
     try:
         parse(text)
     except FormulaError as error:
@@ -40,7 +47,20 @@ def _check(text: str) -> str:
     return text
 
 
-#: The text of a formula, as the type of a parameter.
+def _read(file: str) -> str:
+    try:
+        text = read_formula(file)
+        parse(text)
+    except InvalidParams as error:
+        raise fault(str(error)) from None
+    except FormulaError as error:
+        first = error.problems[0]
+        place = f"{file}:{first.position.line}:{first.position.column}"
+        raise fault(f"{place}: {first.message}", first.hint) from None
+    return text
+
+
+#: The text of a formula, or its file, as the type of a parameter.
 Formula = Annotated[str, AfterValidator(_check)]
 
 

@@ -38,6 +38,31 @@ def bars_of(lookback: str | int, params: Mapping[str, Any]) -> int:
     return bars
 
 
+def window_fault(lookback: str | int | None, params: Mapping[str, Any], least: int) -> tuple[str, str] | None:
+    """Return the parameter that makes a lookback too short, and why it cannot be; None where the lookback is possible.
+
+    Args:
+        lookback: As in `bars_of`, or None.
+        params: The values of the parameters.
+        least: The least bars of a lookback that is a number of bars by itself: 1 for a window, as no indicator is of
+            no bars, and 0 where this bar alone is enough. `n - 1` may be 0 in any case.
+    """
+    names = [node.id for node in ast.walk(ast.parse(str(lookback))) if isinstance(node, ast.Name)]
+    small = next((name for name in names if _is_below(params.get(name), least)), None)
+    if lookback is None or small is None:
+        return None
+    try:
+        if bars_of(lookback, params) >= least:
+            return None
+    except ValueError as error:
+        return small, f"{small} cannot be {params[small]}: {error}"
+    return small, f"{small} cannot be {params[small]}: it is a number of bars"
+
+
+def _is_below(value: Any, least: int) -> bool:
+    return isinstance(value, int | float) and value < least
+
+
 def _value(node: ast.expr, params: Mapping[str, Any]) -> Any:
     match node:
         case ast.Constant(value=int() | float() as value):

@@ -14,7 +14,7 @@ from mystocks_dagster.taskfile.problems import Fault, Path
 from mystocks_dagster.taskfile.relations import EntryRefs
 from mystocks_dagster.taskfile.schedule import schedule_faults
 from mystocks_dagster.taskfile.signature import params_model, params_parameter
-from mystocks_dagster.taskfile.variables import Written, resolve_variables
+from mystocks_dagster.taskfile.variables import Written, as_unquoted, resolve_variables
 from mystocks_dagster.taskfile.yaml.document import SECTIONS, Raw, Section, with_defaults
 
 E = TypeVar("E", bound=Entry)
@@ -71,6 +71,8 @@ class Builder:
             merged = self._with_accepted_params(merged, data, model)
         values, written, unset = resolve_variables(merged, self.environment)
         faults += unset
+        if model:
+            values = _with_numbers(values, model, written)
         task, invalid = _validated(Task, values, written)
         faults += invalid
         if function and model and isinstance(params := values.get("params") or {}, dict):
@@ -112,6 +114,26 @@ class Builder:
             return merged
         accepted = {*model.model_fields, *(field.alias for field in model.model_fields.values()), *(own or ())}
         return {**merged, "params": {key: value for key, value in params.items() if key in accepted}}
+
+
+def _with_numbers(values: dict[str, Any], model: type[BaseModel], written: Mapping[Path, Written]) -> dict[str, Any]:
+    """Return an entry in whose params the text of a variable is a number, or true, where nothing else is accepted.
+
+    A type that is strict for what is written takes no text; a variable has nothing else.
+    """
+    params = values.get("params")
+    variables = {path[1:] for path in written if path[0] == "params"}
+    if not variables or not isinstance(params, dict):
+        return values
+    try:
+        model.model_validate(params)
+    except ValidationError as error:
+        places = [path for path in pydantic_errors.places_of_text(error, params) if path in variables]
+    except Exception:  # noqa: BLE001 - a validator is the user's code; `params_faults` reports its exception
+        return values
+    else:
+        return values
+    return as_unquoted(values, [("params", *path) for path in places])
 
 
 def _misplaced(raw: Raw, other: Section) -> Fault:

@@ -57,6 +57,8 @@ _EXPECTED = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+#: The kinds of error of a strict number, or of a strict true or false, that is another thing.
+_STRICT = frozenset({"int_type", "float_type", "bool_type"})
 #: The messages of values out of bounds, with label, bound and value.
 _BOUNDS: Mapping[str, Callable[[str, object, str], str]] = {
     "greater_than_equal": lambda label, bound, found: f"{label} must be at least {bound}, found {found}",
@@ -96,6 +98,12 @@ def faults(
         if detail["type"] == "extra_forbidden" and taker:
             fault = fault._replace(message=f"{taker} takes no parameter {str(path[-1])!r}")
         yield fault._replace(message=without_secrets(fault.message, data, hidden))
+
+
+def places_of_text(error: ValidationError, data: Any) -> list[Path]:
+    """Return the paths of texts that stand where a number, or true or false, is expected."""
+    found = [detail for detail in error.errors(include_url=False) if detail["type"] in _STRICT]
+    return [_within(data, detail["loc"], missing=False) for detail in found if isinstance(detail["input"], str)]
 
 
 def without_secrets(text: str, data: Any, secret: Iterable[Path]) -> str:

@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from mystocks_dagster.excerpts import near
@@ -59,7 +59,8 @@ def resolve_variables(
     """Return `data` with variables replaced, the original texts by path, and the faults.
 
     Outside `params`, a result that looks like a number, true or false becomes one, as unquoted text does. In `params`
-    it stays text, which a params model converts: a password of digits must stay text.
+    it stays text, which a params model converts: a password of digits must stay text. `as_unquoted` is for models whose
+    numbers are strict.
     """
     templates = [(path, value) for path, value in walk(data) if isinstance(value, str) and "${" in value]
     if not templates:
@@ -83,6 +84,17 @@ def resolve_variables(
         if len(faults) == before:
             _put(data, path, text if path[0] == "params" else scalar(text))
     return data, written, faults
+
+
+def as_unquoted(data: dict[str, Any], paths: Iterable[Path]) -> dict[str, Any]:
+    """Return `data` in which the texts at some paths are what they would be without quotes, such as a number."""
+    data = copy.deepcopy(data)
+    for path in paths:
+        value: Any = data
+        for part in path:
+            value = value[part]
+        _put(data, path, scalar(str(value)))
+    return data
 
 
 def _value(match: re.Match[str], path: Path, environment: Mapping[str, str], used: list[str]) -> str | Fault:

@@ -86,16 +86,31 @@ class GridParams(BacktestParams):
         for name, values in self.grid.items():
             if name not in (*TERMS, STRATEGY) and name not in fields:
                 raise ValueError(f"the grid has no parameter {name!r}. {suggest(name, [*TERMS, STRATEGY, *fields])}")
-            for value in values:
+            for index, value in enumerate(values):
                 self._check(name, value, definitions)
+                if value in values[:index]:
+                    raise ValueError(f"the grid's {name} has {value!r} twice. Keep one of them")
+        if {*self.grid} & {*fields}:
+            self._check_completeness(definitions)
         return self
 
+    def _check_completeness(self, definitions: Sequence[Definition]) -> None:
+        for definition in definitions:
+            for name, field in definition.model.model_fields.items():
+                if field.is_required() and name not in self.grid:
+                    raise ValueError(
+                        f"the grid has no {name}, which {definition.name} needs. "
+                        f"Add {name}: [VALUE]; a list of one value holds for all combinations"
+                    )
+
     def _check(self, name: str, value: Any, definitions: Sequence[Definition]) -> None:
+        """Check one value by itself: no parameter of a strategy depends on another one."""
         models = [BacktestParams] if name in (*TERMS, STRATEGY) else [definition.model for definition in definitions]
         for model in models:
             try:
-                model.model_validate({name: value})
+                model.model_validate({name: value}, strict=True if model is BacktestParams else None)
             except ValidationError as error:
-                found = next(faults(error, model, {name: value}))
-                reason = with_remedy(found.message, found.hint)
-                raise ValueError(f"the grid's {name} {value!r}: {reason}") from None
+                for found in faults(error, model, {name: value}):
+                    if name in found.path:
+                        reason = with_remedy(found.message, found.hint)
+                        raise ValueError(f"the grid's {name} {value!r}: {reason}") from None

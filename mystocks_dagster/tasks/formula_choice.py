@@ -4,15 +4,15 @@ import re
 from abc import abstractmethod
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.catalogue.calculation import Calculation, of_formula
 from mystocks_dagster.market.catalogue.registry import NAMES
 from mystocks_dagster.market.formulas.problems import FormulaError
+from mystocks_dagster.strategies.formula_files import read_formula
 from mystocks_dagster.taskfile.problems import shorten
 from mystocks_dagster.taskfile.schedule import fault
-from mystocks_dagster.tasks.formula_files import read_formula
 from mystocks_dagster.tasks.located_faults import located
 
 #: A name begins the names of columns: a letter (also Chinese), then letters, digits and `_`.
@@ -36,7 +36,7 @@ class NamedFormula(BaseModel):
         extra="allow",
         json_schema_extra={"oneOf": [{"required": ["formula"]}, {"required": ["file"]}]},
     )
-    __pydantic_extra__: dict[str, float]  # ty: ignore[incompatible-mutable-override]
+    __pydantic_extra__: dict[str, Annotated[float, Strict()]]  # ty: ignore[incompatible-mutable-override]
 
     # In editors, whose patterns know no Chinese letters, the name is only shown to be one word.
     name: Annotated[str, AfterValidator(_one_word), Field(json_schema_extra={"pattern": r"^[^\s\d]\S{0,39}$"})]
@@ -47,6 +47,7 @@ class NamedFormula(BaseModel):
     def _has_a_formula(self) -> Self:
         if (self.formula is None) == (self.file is None):
             raise fault(f"{self.name} needs either formula or file", "Write one of the two.")
+        self._check_names()
         try:
             self.check()
         except FormulaError as error:
@@ -76,6 +77,13 @@ class NamedFormula(BaseModel):
             FormulaError: It is wrong.
             InvalidParams: Its file cannot be read.
         """
+
+    def _check_names(self) -> None:
+        names: dict[str, str] = {}
+        for name, value in self.values.items():
+            if (first := names.setdefault(name.upper(), name)) != name:
+                error = fault(f"{name} and {first} are one parameter", "Keep one of the two.")
+                raise located(error, (name,), value)
 
     def _located(self, error: FormulaError) -> ValidationError:
         """Return the first problem of the formula, with its line and column there."""

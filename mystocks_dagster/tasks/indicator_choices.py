@@ -70,7 +70,7 @@ def _field(parameter: Parameter) -> tuple[Any, Any]:
     kind = int if parameter.whole else float
     about = f"{parameter.about[:1].upper()}{parameter.about[1:]}."
     low, high = kind(parameter.low), kind(parameter.high)
-    return kind, Field(default=kind(parameter.default), description=about, strict=parameter.whole, ge=low, le=high)
+    return kind, Field(default=kind(parameter.default), description=about, strict=True, ge=low, le=high)
 
 
 def _several(windows: tuple[int, ...]) -> tuple[int, ...]:
@@ -155,10 +155,24 @@ def _of(choice: Any) -> tuple[Calculation, ...]:
     return of_catalogue(choice) if isinstance(choice, str) else choice.calculations()
 
 
+def _of_the_catalogue(calculation: Calculation) -> tuple[str, str] | None:
+    """Return the first column that an indicator of the catalogue can have, with that indicator; None if none has."""
+    columns = calculation.columns.values()
+    made = ((column, entry.name) for column in columns for entry in CATALOGUE.values() if entry.makes(column))
+    return next(made, None)
+
+
 def _write_different_columns(choices: Sequence[Any]) -> Sequence[Any]:
     """Refuse an entry that would write a column of another one with different values."""
     for index, choice in enumerate(choices):
         for calculation in _of(choice):
+            if isinstance(choice, FormulaChoice | OwnChoice) and (reserved := _of_the_catalogue(calculation)):
+                column, name = reserved
+                error = fault(
+                    f"{calculation.name} would write {column}, a column of the catalogue's {name}",
+                    "Choose another name.",
+                )
+                raise located(error, (index, "name"), choice.name)
             if taken := [column for column in calculation.columns.values() if column in _EVERY_ROW]:
                 error = fault(f"{calculation.label} would write {taken[0]}, which each row has", "Rename it.")
                 raise located(error, (index,), choice)

@@ -12,6 +12,7 @@ from mystocks_dagster.excerpts import suggest
 from mystocks_dagster.market.catalogue.calculation import Calculation
 from mystocks_dagster.market.catalogue.registry import NAMES
 from mystocks_dagster.strategies.definition import Definition
+from mystocks_dagster.strategies.lookback import window_fault
 from mystocks_dagster.strategies.own_indicators import as_formula, column_of, own_indicators
 from mystocks_dagster.taskfile.problems import shorten
 from mystocks_dagster.taskfile.schedule import fault
@@ -63,6 +64,9 @@ class OwnChoice(BaseModel):
         if self.name.upper() in NAMES:
             raise fault(f"{self.name} is an indicator of the catalogue", f"Rename the function in {definition.place}.")
         definition.model.model_validate(given)
+        if found := window_fault(definition.lookback, self.params, least=1):
+            name, message = found
+            raise located(fault(message, "Write 1 or more."), (name if name in given else "name",), given.get(name))
         return self
 
     @property

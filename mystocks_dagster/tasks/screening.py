@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated, Any
 
 import polars as pl
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.periods import Period
@@ -26,6 +26,14 @@ class Screen(NamedFormula):
     """A screen: a name, and a formula with one output, which is true where it is not 0."""
 
     period: Period = Field(default="daily", description="The bars: daily, weekly or monthly.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_day(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "day" in data:
+            error = fault("day is of all screens of the task", "Write it one level up, beside screens.")
+            raise located(error, ("day",), data["day"])
+        return data
 
     def check(self) -> None:
         """Check the formula; errors as in `NamedFormula.check`."""

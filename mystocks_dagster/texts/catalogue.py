@@ -30,7 +30,7 @@ _SMALL = 6
 #: A line of a user's file below a message, or the marks under it.
 _EXCERPT = re.compile(r"[0-9]* ?\| ")
 #: Names with commas between them, each perhaps with its number; a part of JSON or of a path does not begin or end one.
-_LIST = re.compile(r"(?:[^\s,;()\[\]{}\"']+(?: [0-9][0-9,.]*)?(?:, (?!\Z)|\Z)){2,}")
+_LIST = re.compile(r"(?!line \d+, column \d+\Z)(?:[^\s,;()\[\]{}\"']+(?: [0-9][0-9,.]*)?(?:, (?!\Z)|\Z)){2,}")
 #: From the first to the last of numbers or days.
 _SPAN = re.compile(r"(\d[\d.,:-]*) to (\d[\d.,:-]*)")
 #: Names with `or` or `and` between them: 'load' or 'lead', zh or en, 'a', 'b' or 'c'.
@@ -154,8 +154,10 @@ def _entry(text: str) -> _Reading | None:
         return _Reading(_WEIGHT * len(text), fixed)
     forms = (form for word in {"", *_WORD.findall(text)} for form in known.forms.get(word, ()))
     matches = ((form, values) for form in forms for values in form.values_in(text))
-    ways = (_filled(form, values) for form, values in matches if all(map(_is_closed, values)))
-    return max((way for way in ways if way), key=lambda way: way.score, default=None)
+    ways = ((_filled(form, values), form.size) for form, values in matches if all(map(_is_closed, values)))
+    # On equal terms one form says more than two, one within a value of the other.
+    best = max(((way.score, size, way) for way, size in ways if way), key=lambda found: found[:2], default=None)
+    return best[2] if best else None
 
 
 def _with_subject(text: str) -> _Reading | None:

@@ -2,14 +2,16 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 from support.project import Folder
 
-from mystocks_dagster.errors import InvalidParams, NotNow
+from mystocks_dagster.errors import InvalidParams, MyStocksError, NotNow
 from mystocks_dagster.lake.store import Lake
+from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.market.tables.market import DAILY_BARS
 from mystocks_dagster.project import screening
 
@@ -64,6 +66,35 @@ def test_what_is_wrong_is_said(client: TestClient, body: dict[str, object], stat
     answer = client.post("/api/screens", json=body)
     assert answer.status_code == status
     assert words in answer.text
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"day": "2030-01-01"}, "There are no bars of 2030-01-01"),
+        ({"day": 20261130}, "There are no bars of 2026-11-30"),
+        ({"day": "yesterday"}, "'yesterday' is not a day. Write it like 2026-11-27"),
+        ({"period": "hour"}, "There is no period 'hour'; write daily, weekly, monthly."),
+        ({"formula": None}, "formula must be text, found nothing."),
+        ({"formula": 5}, "formula must be text, found 5."),
+        ({"limit": "3"}, "limit must be a whole number, at least 1, found '3'."),
+        ({"limit": 0}, "limit must be a whole number, at least 1, found 0."),
+        ({"limit": True}, "limit must be a whole number, at least 1, found true."),
+        ({"formula": "C>N", "parameters": {"N": "x"}}, "parameter N must be a number, found 'x'."),
+        ({"formula": "C>N", "parameters": 5}, "parameters must be a mapping, found 5."),
+    ],
+)
+def test_a_wrong_argument_of_screen_in_python_is_one_sentence(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(MyStocksError) as caught:
+        TaskManager().screen(**{"formula": "C>0", **arguments})
+    assert words in str(caught.value)
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("day", ["", None, "2026-11-27", "20261127", DAYS[-1]])
+def test_the_day_of_a_screen_in_python_may_be_text(day: Any) -> None:
+    assert TaskManager().screen("C>0", day=day).day == DAYS[-1]
 
 
 def test_an_empty_lake_is_404_with_the_remedy(client: TestClient) -> None:

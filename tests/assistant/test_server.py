@@ -83,6 +83,12 @@ def test_a_symbol_is_found_and_its_bars_are_those_of_the_lake(projects: ProjectC
     assert [(row["date"], row["close"]) for row in answer["rows"]] == [("2026-11-20", 10.0), ("2026-11-23", 11.0)]
 
 
+def test_my_screen_is_of_weekly_bars_where_i_ask_for_them(projects: ProjectCache) -> None:
+    (answer,) = ask(projects, "screen", formula="C>0", period="weekly")
+    assert (answer["period"], answer["day"]) == ("weekly", "2026-11-23")
+    assert "period: Input should be 'daily'" in ask(projects, "screen", formula="C>0", period="hourly")
+
+
 @pytest.mark.slow
 def test_a_question_in_sql_is_answered_and_a_change_is_refused(projects: ProjectCache) -> None:
     (answer,) = ask(projects, "query", sql="SELECT count(*) AS n FROM daily_bars")

@@ -58,6 +58,13 @@ def test_names_parameters_and_labels_are_accepted(faults):
         ("{name: ma_crossover, day: 3}", "the strategy ma_crossover has no parameter 'day'. It has no parameters."),
         ("{name: rises, days: 1}", "days must be at least 2, found 1. "),
         ("{name: rises, days: ten}", "days must be a whole number, found 'ten'. "),
+        ("{name: rises, days: '55'}", "days must be a whole number, found '55'. Write it without quotes."),
+        ("{name: rises, days: 30.0}", "days must be a whole number, found 30.0. "),
+        ("{name: rises, days: true}", "days must be a whole number, found true. "),
+        (
+            "{name: formula, file: formulas/gb.txt, sell: C<O}",
+            "the strategy formula has no parameter 'file'. A formula may be a file: write buy: formulas/mine.txt.",
+        ),
         ("{days: 3}", "a strategy has no name. Write {name: NAME, PARAMETER: VALUE}."),
         ("7", "a strategy cannot be 7. Write its name, or {name: NAME, PARAMETER: VALUE}."),
         ("{name: rises, label: Mine}", "the label 'Mine' is not valid. It begins with the strategy's name and goes on"),

@@ -50,6 +50,41 @@ def test_outputs_have_their_names_and_unknown_values_are_null(market):
     assert values["OUT2"].unique().to_list() == [2024.0]
 
 
+@pytest.fixture
+def formulas(tmp_path, monkeypatch):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    (tmp_path / "formulas").mkdir()
+    return tmp_path / "formulas"
+
+
+def test_my_formula_file_is_a_strategy(formulas, market):
+    text = "INPUT: N(5,2,60);\n快线:=MA(C,N);\n金叉:CROSS(快线,MA(C,20));\n"
+    (formulas / "gb.txt").write_bytes(text.encode("gb18030"))
+    choice = choice_of(entry(buy="formulas/gb.txt"))
+    assert choice.params["buy"] == text
+    expected = signals_of(choice_of(entry(buy=text)), market)
+    assert signals_of(choice, market).equals(expected)
+    (formulas / "gb.txt").write_text(text.replace("5", "6"), encoding="utf-8")
+    assert choice_of(entry(buy="formulas/gb.txt")).version != choice.version
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("formulas/wrong.txt", r"formulas/wrong\.txt:2:3: there is no function CROS"),
+        ("formulas/ahead.txt", r"formulas/ahead\.txt:1:3: ZIG looks ahead"),
+        ("formulas/wrog.txt", r"formulas/wrog\.txt cannot be read: .*Did you mean 'formulas/wrong\.txt'"),
+        ("wrong.txt", r"'wrong\.txt' is not a \.txt file in formulas/ beside tasks\.yaml"),
+        ("formulas/../../secret.txt", "is not a .txt file in formulas/"),
+    ],
+)
+def test_a_formula_file_that_is_wrong_or_elsewhere_is_refused_at_load(formulas, file, message):
+    (formulas / "wrong.txt").write_text("A:=C;\nB:CROS(A,C);", encoding="utf-8")
+    (formulas / "ahead.txt").write_text("A:ZIG(3,5)>C;", encoding="utf-8")
+    with pytest.raises(ValidationError, match=message):
+        SignalParams(strategies=[entry(buy=file)])
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

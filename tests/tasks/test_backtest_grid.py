@@ -75,6 +75,35 @@ def test_parameters_of_a_strategy_are_evaluated_for_the_grid(computing, lake, al
     assert rows["trades"][0] != rows["trades"][1]
 
 
+def test_my_formula_is_tried_with_several_conditions(computing, lake, alternating_market):
+    calculate_technical_indicators(IndicatorParams(), computing)
+    grid = {"buy": ["C>REF(HHV(H,20),1)", "C>REF(HHV(H,5),1)"], "sell": ["C<MA(C,10)"]}
+    run_backtest_grid(GridParams(strategy_id="formula", grid=grid, processes=1), computing)
+    rows = lake.read("backtest_grids").sort("number")
+    assert [json.loads(text)["buy"] for text in rows["params"]] == grid["buy"]
+    assert rows["trades"][0] != rows["trades"][1]
+
+
+def test_a_grid_of_my_own_strategy_with_required_parameters_is_accepted(tmp_path, monkeypatch):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "mine.py").write_text(
+        "import polars as pl\n\n"
+        "from mystocks_dagster.strategies.writing import strategy\n\n\n"
+        '@strategy(reads=["ma5"], lookback=1)\n'
+        "def two(market: pl.DataFrame, fast: int, slow: int) -> pl.DataFrame:\n"
+        '    """Two averages."""\n'
+        "    return market\n",
+        encoding="utf-8",
+    )
+    params = GridParams(strategy_id="two", grid={"fast": [5, 10], "slow": [20, 60]})
+    assert [params.choice(point).params for point in params.points][1] == {"fast": 5, "slow": 60}
+    with pytest.raises(ValidationError, match=r"the grid has no slow, which two needs\. Add slow: \[VALUE\]"):
+        GridParams(strategy_id="two", grid={"fast": [5, 10]})
+    with pytest.raises(ValidationError, match="the grid's slow 'x': slow must be a whole number"):
+        GridParams(strategy_id="two", grid={"fast": [5, 10], "slow": ["x"]})
+
+
 def test_a_grid_of_a_strategy_with_too_few_bars_says_so(computing, lake, alternating_market, weekdays):
     lake.replace_all("daily_bars", lake.read("daily_bars").filter(pl.col("date") < weekdays[3]))
     calculate_technical_indicators(IndicatorParams(), computing)
@@ -124,6 +153,12 @@ def test_a_parameter_that_several_strategies_have_is_tried_with_each(computing, 
         ({"grid": {"strategy_id": ["ma_crossover", "turtle"]}}, "the grid's strategy_id 'turtle': "),
         ({"grid": {"strategy_id": ["breakout", "rsi_reversion"], "days": [5]}}, "the grid has no parameter 'days'"),
         ({"grid": {"max_positions": []}}, "the grid has no values of max_positions"),
+        ({"strategy_id": "breakout", "grid": {"days": ["20", 30.0]}}, "the grid's days '20': days must be a whole"),
+        ({"strategy_id": "breakout", "grid": {"days": [30.5]}}, "days 30.5: days must be a whole number, found 30.5"),
+        ({"strategy_id": "breakout", "grid": {"days": [20, 20]}}, "the grid's days has 20 twice. Keep one of them"),
+        ({"grid": {"max_positions": ["5"]}}, "the grid's max_positions '5': max_positions must be a whole number"),
+        ({"strategy_id": "formula", "grid": {"buy": ["C>O"]}}, "the grid has no sell, which formula needs. Add sell"),
+        ({"strategy_id": "formula", "grid": {"buy": ["C>>O"], "sell": ["C<O"]}}, "the grid's buy 'C>>O': "),
         ({"grid": {"max_position": [1]}}, "no parameter 'max_position'. Did you mean 'max_positions'"),
         ({"grid": {"max_positions": [0]}}, "the grid's max_positions 0: max_positions must be at least 1, found 0"),
         ({"grid": {"max_positions": ["x"]}}, "max_positions 'x': max_positions must be a whole number, found 'x'"),

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from mystocks_dagster.errors import InvalidParams
 from mystocks_dagster.market.catalogue.calculation import of_catalogue
 from mystocks_dagster.market.catalogue.registry import CATALOGUE
-from mystocks_dagster.taskfile.reader import check_task_file
-from mystocks_dagster.tasks.formula_files import read_formula
+from mystocks_dagster.strategies.formula_files import read_formula
+from mystocks_dagster.taskfile.reader import check_task_file, read_task_file
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices, calculations
 from mystocks_dagster.tasks.param_types import TaskParams
 
@@ -56,6 +56,35 @@ def test_each_entry_of_the_catalogue_takes_its_defaults_by_name(name):
     given = {"windows": list(entry.windows)} if entry.windows else {k: int(v) for k, v in entry.defaults.items()}
     expected = [column for item in of_catalogue(name) for column in item.columns.values()]
     assert columns(name) == columns({"name": name, **given}) == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "column", "name"),
+    [
+        ({"name": "MA5", "formula": "O;"}, "ma5", "MA"),
+        ({"name": "Ma7", "formula": "O;"}, "ma7", "MA"),
+        ({"name": "macd_5_10_3", "formula": "DIF:O;"}, "macd_5_10_3_dif", "MACD"),
+        ({"name": "BOLL_20_2P5", "formula": "UPPER:H;"}, "boll_20_2p5_upper", "BOLL"),
+        ({"name": "RSI6", "formula": "C;"}, "rsi6", "RSI"),
+    ],
+)
+def test_my_formula_does_not_take_over_a_column_of_the_catalogue(entry, column, name):
+    place, text = fault("KDJ", entry)
+    assert place == ("indicators", 1, "name")
+    assert f"{entry['name']} would write {column}, a column of the catalogue's {name}" in text
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_no_column_of_the_catalogue_is_free_for_my_formula(name):
+    entry = CATALOGUE[name]
+    chosen = [{"n": window} for window in entry.windows] or [entry.defaults]
+    for values in (*chosen, {key: value + 3 for key, value in chosen[0].items()}):
+        for column in entry.columns(values).values():
+            assert [found.name for found in CATALOGUE.values() if found.makes(column)] == [name], column
+
+
+def test_a_formula_whose_column_only_resembles_the_catalogue_is_accepted():
+    assert columns({"name": "MA5X", "formula": "O;"}, {"name": "MA", "windows": [5]}) == ["ma5x", "ma5"]
 
 
 @pytest.mark.parametrize(
@@ -183,3 +212,52 @@ def test_a_pipe_or_a_folder_is_not_proposed_as_the_formula_that_i_meant(formulas
     (formulas / "links.txt").write_text("C;")
     with pytest.raises(InvalidParams, match=r"Did you mean 'formulas/links\.txt'\?"):
         read_formula("formulas/lin.txt")
+
+
+TYPED = "INPUT: N(5,1,100), M(2.5,0,10); A:MA(C,N)*M;"
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "words"),
+    [
+        ({"n": True}, "n", "valid number"),
+        ({"n": "6"}, "n", "valid number"),
+        ({"n": 6, "N": 7}, "N", "N and n are one parameter Keep one of the two."),
+    ],
+)
+def test_a_parameter_of_my_formula_in_quotes_or_given_twice_is_refused(formulas, entry, key, words):
+    (formulas / "p.txt").write_text(TYPED, encoding="utf-8")
+    place, text = fault({"name": "P", "file": "formulas/p.txt", **entry})
+    assert place == ("indicators", 0, key)
+    assert words in text
+
+
+def test_parameters_of_my_formula_may_be_whole_or_not(formulas):
+    (formulas / "p.txt").write_text(TYPED, encoding="utf-8")
+    [chosen] = Params.model_validate(
+        {"indicators": [{"name": "P", "file": "formulas/p.txt", "n": 6, "m": 0.5}]}
+    ).indicators
+    assert chosen.values == {"n": 6, "m": 0.5}
+
+
+def test_the_width_of_boll_in_quotes_is_refused():
+    assert fault({"name": "BOLL", "p": "2"})[0] == ("indicators", 0, "p")
+    assert columns({"name": "BOLL", "p": 3}) == ["boll_20_3_mid", "boll_20_3_upper", "boll_20_3_lower"]
+
+
+def test_numbers_from_the_environment_are_read_where_numbers_are_expected(tmp_path):
+    file = tmp_path / "tasks.yaml"
+    file.write_text(
+        "tasks:\n"
+        "  - task_id: a\n    task_type: manual\n    task_module: mystocks_dagster.tasks.indicators\n"
+        "    task_function: calculate_technical_indicators\n"
+        "    params:\n      indicators:\n"
+        "        - {name: MA, windows: ['${N}']}\n        - {name: BOLL, p: '${P:-2.5}'}\n"
+        "        - {name: X, formula: 'A:MA(C,N);', n: '${N}'}\n",
+        encoding="utf-8",
+    )
+    read = read_task_file(file, environment={"N": "7"}).tasks[0].params["indicators"]
+    assert [read[0]["windows"], read[1]["p"], read[2]["n"]] == [[7], 2.5, 7]
+    [problem, *_] = check_task_file(file, environment={"N": "many"})
+    assert "many" not in problem.message
+    assert problem.line == 8

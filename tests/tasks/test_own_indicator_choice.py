@@ -178,3 +178,18 @@ def test_one_indicator_in_python_fails_on_some_bars_only_and_i_have_the_columns_
     assert [stored[name].null_count() for name in ("ma5", "flow_line")] == [2 * 4, 2 * 2]
     assert "rare_line" not in stored.columns or stored["rare_line"].null_count() == stored.height
     assert calculate(computing, "MA", "flow").status == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [
+        (0, "n cannot be 0: it is a number of bars"),
+        (-3, "n cannot be -3: lookback 'n' is -3, which is below 0"),
+    ],
+)
+def test_a_window_of_no_bars_is_refused_at_its_place(project, n, words):
+    with pytest.raises(ValidationError) as caught:
+        IndicatorParams(indicators=["MA", {"name": "flow", "n": n}])
+    (error,) = caught.value.errors()
+    assert [part for part in error["loc"] if not str(part).startswith("=")] == ["indicators", 1, "n"]
+    assert error["msg"] == words

@@ -116,3 +116,12 @@ def test_a_fault_is_found_when_the_file_is_read(screens, place, words):
     detail = error.value.errors()[0]
     assert detail["loc"] == place
     assert words in detail["msg"]
+
+
+def test_a_day_within_a_screen_is_told_to_stand_beside_the_screens():
+    with pytest.raises(ValidationError) as caught:
+        ScreenParams(screens=[{"name": "A", "formula": "C>O", "day": "2026-11-30"}])
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("screens", 0, "day")
+    assert error["msg"] == "day is of all screens of the task"
+    assert error["ctx"]["hint"] == "Write it one level up, beside screens."

@@ -242,6 +242,17 @@ def test_what_is_said_of_a_file_is_chinese_whatever_its_folder_is_called():
             id="what-the-reader-of-yaml-says",
         ),
         pytest.param("Missing argument 'name'.", "缺少参数“name”。", id="a-name-like-a-word-stays"),
+        pytest.param(
+            "screen:1:6: expected an operator, ',' or ')' before ','. The bracket opens in line 1, column 4.",
+            "screen:1:6: ',' 之前应为运算符、',' 或 ')'。左括号在第 1 行，第 4 列。",
+            id="where-my-bracket-opens",
+        ),
+        pytest.param(
+            "'(' is not closed before the end in line 1, column 5",
+            "'(' 没有闭合，在第 1 行，第 5 列的结尾之前",
+            id="where-my-bracket-is-not-closed",
+        ),
+        pytest.param("the N of MA cannot be 0", "MA 的 N 不能是 0", id="what-the-window-cannot-be"),
         pytest.param("line one\n  the lake is mine", "line one\n  the lake is mine", id="lines-stay"),
         pytest.param(
             "/srv/tasks.yaml has no task 'bse'. Did you mean 'base'?",

@@ -95,8 +95,7 @@ def of_formula(name: str, text: str, values: Mapping[str, float] | None = None) 
     Raises:
         FormulaError: The formula is wrong; the message has line and column.
     """
-    bound = {key.upper(): float(value) for key, value in (values or {}).items()}
-    formula = parse_formula(text, name=name, parameters=bound)
+    formula = parse_formula(text, name=name, parameters=values)
     begin = name.lower()
     outputs = output_names(formula)
     ends = ["" if len(outputs) == 1 and output == "OUT1" else f"_{output.lower()}" for output in outputs]

@@ -1,11 +1,14 @@
 """The type of a catalogue entry: an indicator as a 通达信 formula with typed parameters and named columns."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 #: Longest window in bars: ten years of trading days.
 LONGEST = 2500
+#: A number as a part of a column's name, as `number_text` writes it.
+_NUMBER = r"m?\d+(?:p\d+)?"
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,26 @@ class Definition:
         if chosen != defaults:
             begin = "_".join([begin, *map(number_text, chosen)])
         return {output: f"{begin}_{end}" if end else begin for output, end in self.outputs.items()}
+
+    def makes(self, column: str) -> bool:
+        """Return whether a column has this indicator's values for some values of the parameters.
+
+        Examples:
+            >>> average = Definition(
+            ...     name="MA", title="", about="", source="", formula="", windows=(5,), outputs={"M": ""}, numbered=True
+            ... )
+            >>> average.makes("ma7"), average.makes("ma7_x")
+            (True, False)
+        """
+        return self._pattern.fullmatch(column) is not None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        begin, others = re.escape(self.prefix or self.name.lower()), len(self._order)
+        if self.numbered:
+            begin, others = begin + _NUMBER, others - 1
+        ends = "|".join(f"_{re.escape(end)}" if end else "" for end in self.outputs.values())
+        return re.compile(f"{begin}(?:(?:_{_NUMBER}){{{others}}})?(?:{ends})")
 
     @property
     def _order(self) -> Sequence[str]:

@@ -71,6 +71,8 @@ _CHIPS = "needs the distribution of holders' costs, which is an estimate of 通�
 _REPORTS = "is a figure of the newest report; use the tables of fundamentals with their day of notice"
 _PERIOD = "depends on the chart: give it as a parameter, 5 for days, 6 for weeks, 7 for months"
 _LIMITS = "holds for unadjusted prices, and these are adjusted; the table limit_up has the limits that were reached"
+_NAMES = "selects symbols by name or board"
+_DIVISOR = "is a standard deviation of which 通达信 does not say by what it divides"
 _DDE = "needs the orders of each day by size, of which 通达信 keeps the history and publishes none"
 
 #: Names of 通达信 for which the lake has no data, with the reason.
@@ -85,7 +87,16 @@ NOT_HELD: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("PERIOD", "DATATYPE"), _PERIOD),
         **dict.fromkeys(("ZTPRICE", "DTPRICE"), _LIMITS),
         **dict.fromkeys(("L2_VOL", "L2_AMO", "L2_VOLNUM", "L2_ORDERNUM", "LARGEINTRDVOL", "LARGEOUTTRDVOL"), _DDE),
-        **dict.fromkeys(("CODE", "CODELIKE", "NAMELIKE", "INBLOCK", "STKNAME"), "selects symbols by name or board"),
+        "STDDEV": _DIVISOR,
+        **dict.fromkeys(("CODE", "CODELIKE", "NAMELIKE", "INBLOCK", "STKNAME"), _NAMES),
+    }
+)
+#: What to do instead, by the reason.
+REMEDIES: Mapping[str, str] = MappingProxyType(
+    {
+        _DIVISOR: "Write STD(X,N), divided by N-1, or STDP(X,N), divided by N.",
+        _REPORTS: "FINANCE(7), the shares of the float, is CAPITAL.",
+        _NAMES: "Without ST: a strategy in Python reads is_st, and a stored screen is joined with is_st of daily_bars.",
     }
 )
 

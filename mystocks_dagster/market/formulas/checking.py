@@ -1,9 +1,18 @@
 """What a formula that can be read may still have wrong: names, functions, arguments, windows, and no output."""
 
+import math
 from collections.abc import Iterable, Iterator
 
 from mystocks_dagster.excerpts import suggest
-from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, NOT_HELD, STANDARD_ALIASES, canonical
+from mystocks_dagster.market.formulas.bars import (
+    ALIASES,
+    BARS,
+    DEFINED,
+    NOT_HELD,
+    REMEDIES,
+    STANDARD_ALIASES,
+    canonical,
+)
 from mystocks_dagster.market.formulas.constants import constant, is_constant
 from mystocks_dagster.market.formulas.drawing import DRAWING_FUNCTIONS
 from mystocks_dagster.market.formulas.function import Argument
@@ -15,6 +24,7 @@ from mystocks_dagster.market.formulas.syntax import (
     Expression,
     Formula,
     Name,
+    Number,
     Parameter,
     Position,
     Statement,
@@ -22,6 +32,7 @@ from mystocks_dagster.market.formulas.syntax import (
     walk,
 )
 
+_FLOAT = Call("FINANCE", (Number(7),))
 _WITHOUT_ARGUMENTS = tuple(name for name, function in FUNCTIONS.items() if not function.arguments)
 
 
@@ -42,15 +53,37 @@ def unused(formula: Formula, header: Iterable[Parameter], given: Iterable[str]) 
     ]
 
 
+def _headless(formula: Formula) -> dict[str, str]:
+    """Return the statements such as `N(5,1,100);` that are a header without INPUT, by their names.
+
+    The name is no function, and stands without brackets elsewhere.
+    """
+    words = {part.name for line in formula.statements for part in walk(line.expression) if isinstance(part, Name)}
+    found: dict[str, str] = {}
+    for line in formula.statements:
+        match line:
+            case Statement(name=None, expression=Call(function=name, arguments=arguments)):
+                numbers = [constant(argument, {}) for argument in arguments]
+                if name not in FUNCTIONS and name in words and numbers and None not in numbers:
+                    found[name] = f"{name}({','.join(f'{number:g}' for number in numbers)})"
+    return found
+
+
+def _not_held(name: str) -> tuple[str, str]:
+    reason = NOT_HELD[name]
+    return f"{name}: {reason}", REMEDIES.get(reason, "")
+
+
 class _Check:
     """One pass over the statements; what is known grows with each."""
 
     def __init__(self, formula: Formula) -> None:
         self._formula = formula
         self._later = {statement.name: statement.position for statement in reversed(formula.statements)}
-        self._parameters = [parameter.name for parameter in formula.parameters]
+        self._headless = _headless(formula)
+        self._parameters = [*(parameter.name for parameter in formula.parameters), *self._headless]
         self._constants = {parameter.name: parameter.default for parameter in formula.parameters}
-        self._alike = set(self._constants)
+        self._alike = {*self._constants, *self._headless}
         self._defined: dict[str, Position] = {}
 
     def problems(self) -> Iterator[FormulaProblem]:
@@ -121,7 +154,7 @@ class _Check:
         if word in self._later:
             return f"{word} is used before its definition in line {self._later[word].line}", "Move the definition up."
         if word in NOT_HELD:
-            return f"{word}: {NOT_HELD[word]}", ""
+            return _not_held(word)
         if word in FUNCTIONS:
             return f"{word} is a function", f"Write {FUNCTIONS[word].signature}."
         match statement.expression:
@@ -134,7 +167,7 @@ class _Check:
         name, width = call.function, len(call.function)
         function = FUNCTIONS.get(name)
         if function is None:
-            yield FormulaProblem(call.position, *self._unknown_function(name), width)
+            yield FormulaProblem(call.position, *self._unknown_function(call), width)
             return
         if len(call.arguments) != len(function.arguments):
             expected = len(function.arguments)
@@ -144,21 +177,27 @@ class _Check:
             yield FormulaProblem(call.position, message, f"Write {function.signature}.", width)
             return
         for argument, value in zip(function.arguments, call.arguments, strict=True):
-            if argument.kind != "series":
+            if argument.kind != "series" or argument.low is not None:
                 yield from self._argument(call, argument, value)
 
-    def _without_number(self, argument: Argument, what: str, value: Expression) -> Iterator[FormulaProblem]:
+    def _without_number(self, call: Call, argument: Argument, value: Expression) -> Iterator[FormulaProblem]:
+        name, function = argument.name, call.function
         hint = "Use a number or a parameter."
-        if isinstance(value, Text):
+        if isinstance(value, Text) or self._headless:
             return
         if is_constant(value, self._alike):
-            yield FormulaProblem(value.position, f"{what} cannot be computed", hint)
+            yield FormulaProblem(value.position, f"the {name} of {function} cannot be computed", hint)
         elif not argument.may_vary:
-            yield FormulaProblem(value.position, f"{what} must be the same for all bars", hint)
+            yield FormulaProblem(value.position, f"the {name} of {function} must be the same for all bars", hint)
 
-    def _unknown_function(self, name: str) -> tuple[str, str]:
+    def _unknown_function(self, call: Call) -> tuple[str, str]:
+        name = call.function
+        if name in self._headless:
+            return f"there is no function {name}", f"Write INPUT: {self._headless[name]};"
+        if call == _FLOAT:
+            return "FINANCE(7) is the shares of the float", "Write CAPITAL."
         if name in NOT_HELD:
-            return f"{name}: {NOT_HELD[name]}", ""
+            return _not_held(name)
         if name in DRAWING_FUNCTIONS:
             return f"{name} draws and has no value", "Write it as a statement of its own."
         if canonical(name) in BARS or name in self._defined or name in self._parameters:
@@ -167,13 +206,28 @@ class _Check:
 
     def _argument(self, call: Call, argument: Argument, value: Expression) -> Iterator[FormulaProblem]:
         number = constant(value, self._constants)
-        what = f"the {argument.name} of {call.function}"
-        position, width = value.position, 1
+        name, function = argument.name, call.function
         if number is None:
-            yield from self._without_number(argument, what, value)
+            if argument.kind != "series":
+                yield from self._without_number(call, argument, value)
             return
+        if argument.of and (problem := self._part(call, argument, number, value)):
+            yield problem
         low, high = argument.low, argument.high
         whole = int(number) if argument.kind == "window" else number
         if (low is not None and whole < low) or (high is not None and whole > high):
             limits = f"Allowed: {low:,g} to {high:,g}." if high is not None else f"Allowed: {low:g} or more."
-            yield FormulaProblem(position, f"{what} cannot be {number:g}", limits, width)
+            yield FormulaProblem(value.position, f"the {name} of {function} cannot be {number:g}", limits)
+
+    def _part(self, call: Call, argument: Argument, number: float, value: Expression) -> FormulaProblem | None:
+        """Return the problem of an argument that must be above 0, and not above another one."""
+        names = [other.name for other in FUNCTIONS[call.function].arguments]
+        whole = constant(call.arguments[names.index(argument.of)], self._constants)
+        most = math.inf if whole is None else int(whole)
+        if 0 < number <= most:
+            return None
+        hint = f"Allowed: above 0, up to {argument.of}."
+        if whole is not None:
+            hint = f"Allowed: above 0, up to {argument.of}, which is {most:g}."
+        message = f"the {argument.name} of {call.function} cannot be {number:g}"
+        return FormulaProblem(value.position, message, hint)

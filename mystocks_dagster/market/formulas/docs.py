@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, NOT_HELD
+from mystocks_dagster.market.formulas.bars import ALIASES, BARS, DEFINED, NOT_HELD, REMEDIES
 from mystocks_dagster.market.formulas.function import Function, Group
 from mystocks_dagster.market.formulas.functions import FUNCTIONS
 
@@ -78,7 +78,7 @@ def _not_held() -> Iterator[str]:
     yield "### What is refused, and why"
     yield ""
     for reason, names in refused().items():
-        yield f"* {', '.join(names)}: {reason}."
+        yield f"* {', '.join(names)}: {reason}. {REMEDIES.get(reason, '')}".rstrip()
 
 
 def refused() -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ class Argument:
         low: Smallest allowed value of a constant.
         high: Largest allowed value of a constant.
         may_vary: Whether it may differ from bar to bar.
+        of: The argument of which it is a part: it is above 0, and not above that one.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Argument:
     low: float | None = None
     high: float | None = None
     may_vary: bool = True
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def _read(words: Sequence[Token], end: Token, parameters: list[Parameter]) -> li
     while index < len(words):
         close = next((place for place in range(index, len(words)) if words[place].value == ")"), None)
         if close is None or words[index].kind != "name" or words[index + 1].value != "(":
-            return [_problem(words[index], f"{words[index]} does not begin a parameter", _FORM)]
+            return [_problem(words[index], f"{words[index]} does not begin a parameter", _form(words[index:]))]
         numbers = _numbers(words[index + 2 : close])
         if numbers is None or not 1 <= len(numbers) <= 4:
             return [_problem(words[index], f"the values of {words[index].value} are not numbers", _FORM)]
@@ -49,6 +49,15 @@ def _read(words: Sequence[Token], end: Token, parameters: list[Parameter]) -> li
         if index < len(words) and words[index].value == ",":
             index += 1
     return [] if words else [_problem(end, "the header names no parameter", _FORM)]
+
+
+def _form(words: Sequence[Token]) -> str:
+    """Return how a parameter is written; one in 通达信's words, `N 5 1 100` or `N 1 100 5`, with its numbers."""
+    values = [float(word.value) for word in words[1:4] if word.kind == "number"]
+    if len(values) < 3 or words[0].kind != "name":
+        return _FORM
+    default, low, high = values if values[1] <= values[0] <= values[2] else (values[2], *values[:2])
+    return f"Write INPUT: {words[0].value}({default:g},{low:g},{high:g});" if low <= default <= high else _FORM
 
 
 def _numbers(words: Sequence[Token]) -> list[float] | None:
@@ -105,9 +114,13 @@ def bind(
 ) -> tuple[tuple[Parameter, ...], list[FormulaProblem]]:
     """Return the parameters with the values given from outside, and what is wrong with these."""
     problems: list[FormulaProblem] = []
+    given: set[str] = set()
     bound = {parameter.name: parameter for parameter in declared}
     for name, value in values.items():
         upper = name.upper()
+        if upper in given:
+            problems.append(FormulaProblem(Position(), f"parameter {upper} is given twice", "Keep one of the two."))
+        given.add(upper)
         known = bound.get(upper, Parameter(upper, value))
         bound[upper] = Parameter(upper, _number(value), known.low, known.high, known.position)
         problems.extend(_out_of_bounds(bound[upper]))

@@ -113,6 +113,9 @@ class StatementParser:
             word = self._next()
             if word.value == _COLOUR and self._current.value == "(":
                 self._name_or_call(word, 0)
+            elif self._current.value == "(" and word.kind == "name":
+                hint = "Parameters are INPUT: N(12,1,100), M(9,1,50); values of a statement follow a ;"
+                raise _broken(word, f"{word} is not a way of drawing", hint)
             elif word.kind != "name" or not is_attribute(word.value):
                 raise _broken(word, f"{word} is not a way of drawing", suggest(word.value, ATTRIBUTES))
             attributes.append(word.value)

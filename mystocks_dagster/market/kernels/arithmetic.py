@@ -10,6 +10,10 @@ from mystocks_dagster.market.kernels.primitive import Primitive
 
 #: Decimals such as 0.29 are not exact in binary: 0.29 x 100 is 28.999..., which is meant to be 29.
 _NEARLY = 1e-9
+#: The first day of trading in Shanghai, 1990-12-19: as 通达信 writes it, and in days since 1970.
+_FIRST_DATE, _FIRST_DAY = 901219.0, 7657
+#: The last year that a date may have, and the days up to it.
+_LAST_YEAR, _LAST_DAY = 2200.0, 76_000.0
 
 
 def _finite(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,6 +63,21 @@ def _date(day: Any) -> Any:
     return (_year(day) - 1900.0) * 10000.0 + _month(day) * 100.0 + _day_of_month(day)
 
 
+def _date_to_day(date: Any) -> Any:
+    written = np.trunc(_whole(date))
+    year, month, day = written // 10000.0 + 1900.0, written // 100.0 % 100.0, written % 100.0
+    known = (written >= _FIRST_DATE) & (month >= 1.0) & (month <= 12.0) & (day >= 1.0) & (year <= _LAST_YEAR)
+    months = np.where(known, (year - 1970.0) * 12.0 + month - 1.0, 0.0).astype(np.int64).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + np.where(known, day - 1.0, 0.0).astype(np.int64)
+    known &= days.astype("datetime64[M]") == months  # no 31 February
+    return np.where(known, days.astype(np.int64) - _FIRST_DAY, np.nan)
+
+
+def _day_to_date(days: Any) -> Any:
+    known = (days >= 0.0) & (days <= _LAST_DAY)
+    return np.where(known, _date(np.where(known, np.trunc(_whole(days)), 0.0) + _FIRST_DAY), np.nan)
+
+
 def _between(x: Any, y: Any, z: Any) -> Any:
     x, y, z = numbers(x), numbers(y), numbers(z)
     return (x >= np.minimum(y, z)) & (x <= np.maximum(y, z))
@@ -96,5 +115,7 @@ _FUNCTIONS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
     ("DAY", "x", _day_of_month),
     ("WEEKDAY", "x", _weekday),
     ("DATE", "x", _date),
+    ("DATETODAY", "x", _finite(_date_to_day)),
+    ("DAYTODATE", "x", _finite(_day_to_date)),
 )
 PRIMITIVES = tuple(Primitive(name, kinds, run, elementwise=True) for name, kinds, run in _FUNCTIONS)

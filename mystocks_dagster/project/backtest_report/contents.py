@@ -93,5 +93,5 @@ def _prices(lake: "Lake", trades: "pl.DataFrame") -> list[Chart]:
             if day in places
         ]
         line = Line("收盘价 close, raw", bars["close"].to_list(), GREY)
-        charts.append(Chart(f"{symbol}: {own.height} fills", bars["date"].to_list(), [line], marks, height=220))
+        charts.append(Chart(f"{symbol}: {own.height} 笔成交 fills", bars["date"].to_list(), [line], marks, height=220))
     return charts

@@ -1,11 +1,12 @@
 """The HTML of a report."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
 from mystocks_dagster.project.backtest_report.contents import Contents
+from mystocks_dagster.texts.catalogue import translate
 
 _STYLE = """
 :root { color-scheme: light }
@@ -55,6 +56,14 @@ _FIGURES: Sequence[Sequence[tuple[str, str, str]]] = (
         ("final_equity", "期末权益 Final equity, CNY", "money"),
     ),
 )
+#: The Chinese of column heads, sides and kinds of events; the reasons of orders are in the catalogue of texts.
+_WORDS = {
+    "date": "日期", "symbol": "代码", "side": "方向", "shares": "股数", "price": "价格", "fees": "费用",
+    "tax": "红利税", "profit": "盈亏", "reason": "原因", "orders": "委托数", "kind": "类型", "number": "次数",
+    "CNY": "元",
+    "parameter": "参数", "value": "值", "buy": "买入", "sell": "卖出", "dividend": "分红", "rights": "配股",
+    "rights_lapsed": "放弃配股", "delisted": "退市", "suspended": "停牌",
+}  # fmt: skip
 #: Trades in a report, the newest.
 _TRADES = 100
 
@@ -76,8 +85,8 @@ def page(contents: Contents, months: dict[int, list[float | None]]) -> str:
         "<h2>月度收益 Monthly returns</h2>",
         _months(months),
         _section("成交 Trades on the price", "".join(chart.svg() for chart in contents.prices)),
-        _section("未成交 Orders that were not filled", _table(("side", "reason", "orders"), contents.unfilled)),
-        _section("权益变动 Dividends, rights, delistings", _table(("kind", "number", "CNY"), contents.events)),
+        _section("未成交 Orders that were not filled", _table(("side", "reason", "orders"), _named(contents.unfilled))),
+        _section("权益变动 Dividends, rights, delistings", _table(("kind", "number", "CNY"), _named(contents.events))),
         _section("最近成交 Newest trades", _trades(contents)),
         _section("参数 Parameters", _parameters(summary)),
     ]
@@ -86,6 +95,12 @@ def page(contents: Contents, months: dict[int, list[float | None]]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head>\n<body>{''.join(sections)}</body></html>\n"
     )
+
+
+def _both(text: str) -> str:
+    """Return a word or a reason in Chinese and English; what has no Chinese stays."""
+    chinese = _WORDS.get(text) or translate(text, "zh")
+    return text if chinese == text else f"{chinese} {text}"
 
 
 def _section(title: str, body: str) -> str:
@@ -136,14 +151,20 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     )  # fmt: skip
     if not body:
         return ""
-    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    head = "".join(f"<th>{escape(_both(name))}</th>" for name in columns)
     return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _named(rows: Iterable[Sequence[Any]]) -> Iterator[list[Any]]:
+    """Yield rows whose texts are sides, reasons or kinds, in both languages."""
+    return ([_both(value) if isinstance(value, str) else value for value in row] for row in rows)
 
 
 def _trades(contents: Contents) -> str:
     columns = ["date", "symbol", "side", "shares", "price", "fees", "tax", "profit"]
     rows = contents.trades.sort("sequence", descending=True).head(_TRADES).select(columns)
-    return _table(columns, ([("" if value is None else value) for value in row] for row in rows.iter_rows()))
+    shown = (row | {"side": _both(row["side"])} for row in rows.iter_rows(named=True))
+    return _table(columns, ([("" if value is None else value) for value in row.values()] for row in shown))
 
 
 def _parameters(summary: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from mystocks_dagster.strategies.writing import strategy
 def formula(market: pl.DataFrame, buy: Formula, sell: Formula, score: Formula = "AMOUNT") -> pl.DataFrame:
     """Formula 通达信公式: buy where one formula is true, sell where another one is.
 
+    Each is a text, or a file beside tasks.yaml: `buy: formulas/mine.txt`; its INPUT has the values of its parameters.
     The last output of a text is its condition, and those before it are the detail: `A:EMA(C,12); CROSS(A,EMA(C,26))`.
     The last output of `score` says which of several purchases of one day comes first. Prices are backward-adjusted,
     volume is in shares, suspended days are left out. A function that looks ahead, such as ZIG, is refused at load.

@@ -125,6 +125,8 @@ DEFINITIONS = {
     "STD(C,3)": lambda c, **_: f.over(lambda w: np.std(w, ddof=1))(c, 3),
     "STD(C,V+1)": lambda c, v, **_: f.varying(f.over(lambda w: np.std(w, ddof=1)), c, np.where(v > 0, 2, nan)),
     "STDP(C,3)": lambda c, **_: f.over(np.std)(c, 3),
+    "DATETODAY(901222+C)": lambda c, **_: [int(3 + x) if x >= -3 else nan for x in c],
+    "DAYTODATE(C)": lambda c, **_: [901219 + int(x) if x >= 0 else nan for x in c],
     "VAR(C,3)": lambda c, **_: f.over(lambda w: np.var(w, ddof=1))(c, 3),
     "VARP(C,3)": lambda c, **_: f.over(np.var)(c, 3),
     "DEVSQ(C,3)": lambda c, **_: f.over(lambda w: sum((w - w.mean()) ** 2))(c, 3),
@@ -422,6 +424,25 @@ def test_decimals_that_binary_cannot_hold_are_rounded_as_written():
     constants = ["ROUND2(2.675,2)", "INTPART(0.29*100)", "ROUND(0-2.5)", "FLOOR(1.1*10)", "CEILING(1.1*10)"]
     values = f.computed(constants, column(1.0))
     assert [float(values[text][0]) for text in constants] == [2.68, 29, -3, 11, 11]
+
+
+def test_days_are_counted_from_the_first_day_of_shanghai():
+    # The manual: DATETODAY(901219) is 0, DAYTODATE(0) is 901219.
+    first = date(1990, 12, 19)
+    days = [first + timedelta(days=number) for number in range(0, 16_000, 7)]
+    written = whole([(day.year - 1900) * 10_000 + day.month * 100 + day.day for day in days])
+    counted = whole([(day - first).days for day in days])
+    np.testing.assert_array_equal(f.computed(["DATETODAY(C)"], {"CLOSE": written})["DATETODAY(C)"], counted)
+    np.testing.assert_array_equal(f.computed(["DAYTODATE(C)"], {"CLOSE": counted})["DAYTODATE(C)"], written)
+    columns = {"#DAY": whole([(date(2026, 11, 27) - date(1970, 1, 1)).days])}
+    assert f.computed(["DATETODAY(DATE)"], columns)["DATETODAY(DATE)"].tolist() == [(date(2026, 11, 27) - first).days]
+
+
+@pytest.mark.parametrize("no_day", ["901218", "1260231", "1261301", "1260100", "1250229", "0", "DRAWNULL", "1E9"])
+def test_what_is_no_day_has_no_value(no_day):
+    text = f"DATETODAY({no_day.replace('1E9', '1000000000')})"
+    assert np.isnan(f.computed([text], column(1.0))[text]).all()
+    assert np.isnan(f.computed(["DAYTODATE(0-1)"], column(1.0))["DAYTODATE(0-1)"]).all()
 
 
 def test_dates_are_those_of_the_bar():

@@ -146,8 +146,35 @@ def test_drawings_are_kept_aside_and_whatever_they_use():
         ("X:MA(C);", ["1:3: MA takes 2 arguments, not 1. Write MA(X,N)."]),
         ("X:MA(C,0);", ["1:8: the N of MA cannot be 0. Allowed: 1 to 10,000."]),
         ("N:=2-5;X:REF(C,N);", ["1:16: the N of REF cannot be -3. Allowed: 0 to 10,000."]),
+        ("X:SMA(C,3,9);", ["1:11: the M of SMA cannot be 9. Allowed: above 0, up to N, which is 3."]),
+        ("X:SMA(C,3,0);", ["1:11: the M of SMA cannot be 0. Allowed: above 0, up to N, which is 3."]),
+        ("X:SMA(C,BARSLAST(C>O)+1,-1);", ["1:25: the M of SMA cannot be -1. Allowed: above 0, up to N."]),
+        ("X:DMA(C,-1);", ["1:9: the A of DMA cannot be -1. Allowed: 0 to 1."]),
+        ("X:DMA(C,2);", ["1:9: the A of DMA cannot be 2. Allowed: 0 to 1."]),
+        ("A:=1.5;X:AMA(C,A);", ["1:16: the A of AMA cannot be 1.5. Allowed: 0 to 1."]),
         ("X:MA(C,'5');", ["1:8: a text is not a value. Texts belong to DRAWTEXT."]),
-        ("X:NOT(NAMELIKE('ST'));", ["1:7: NAMELIKE: selects symbols by name or board"]),
+        (
+            "X:NOT(NAMELIKE('ST'));",
+            [
+                "1:7: NAMELIKE: selects symbols by name or board. Without ST: a strategy in Python reads is_st, and a "
+                "stored screen is joined with is_st of daily_bars."
+            ],
+        ),
+        (
+            "X:C>MA(C,20)+2*STDDEV(C,20);",
+            [
+                "1:16: STDDEV: is a standard deviation of which 通达信 does not say by what it divides. Write "
+                "STD(X,N), divided by N-1, or STDP(X,N), divided by N."
+            ],
+        ),
+        ("X:VOL/FINANCE(7)>0.1;", ["1:7: FINANCE(7) is the shares of the float. Write CAPITAL."]),
+        (
+            "X:FINANCE(1);",
+            [
+                "1:3: FINANCE: is a figure of the newest report; use the tables of fundamentals with their day of "
+                "notice. FINANCE(7), the shares of the float, is CAPITAL."
+            ],
+        ),
         ("X:SAR(C,2,20);", ["1:7: the N of SAR must be the same for all bars. Use a number or a parameter."]),
         ("A:=0;X:MA(C,1/A);", ["1:14: the N of MA cannot be computed. Use a number or a parameter."]),
         ("X:MA(C,SIN(3));", ["1:8: the N of MA cannot be computed. Use a number or a parameter."]),
@@ -230,11 +257,37 @@ def test_formulas_with_the_habits_of_forums_are_read():
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("N(5,1,100); A:MA(C,N);", "1:1: there is no function N. Write INPUT: N(5,1,100);"),
+        (
+            "N(5,1,100),M(9,1,50); A:MA(C,N);",
+            "1:12: 'M' is not a way of drawing. Parameters are INPUT: N(12,1,100), M(9,1,50); values of a statement "
+            "follow a ;",
+        ),
+        ("参数：N 5 1 100\nA:MA(C,N);", "1:4: 'N' does not begin a parameter. Write INPUT: N(5,1,100);"),
+        ("参数：N 1 100 5;A:MA(C,N);", "1:4: 'N' does not begin a parameter. Write INPUT: N(5,1,100);"),
+    ],
+)
+def test_the_parameters_of_a_forum_are_shown_as_they_must_be_written(text, expected):
+    assert problems(text) == [expected]
+
+
+@pytest.mark.parametrize(
     "name", ["WINNER(C)", "INDEXC", "FINANCE(7)", "DYNAINFO(3)", "PERIOD", "ZTPRICE(C,0.1)", "MACD.DEA", "CLOSE#WEEK"]
 )
 def test_what_the_lake_does_not_hold_is_refused_with_the_reason(name):
     (problem,) = problems(f"X:{name};")
-    reasons = ("needs", "is a value", "is a figure", "depends", "holds", "not supported")
+    reasons = (
+        "needs",
+        "is a value",
+        "is a figure",
+        "is the shares",
+        "does not say",
+        "depends",
+        "holds",
+        "not supported",
+    )
     assert any(reason in problem for reason in reasons)
 
 
