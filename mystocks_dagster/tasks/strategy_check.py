@@ -53,7 +53,7 @@ def check_strategy(params: CheckParams, run: TaskRun) -> TaskResult:
     return TaskResult(
         status=State.FAILED if failed else State.SUCCESS,
         message="; ".join(f"{name}: {_text(test)}" for name, test in tests.items()),
-        error=f"{', '.join(failed)} saw days that had not come, or bars beyond the lookback" if failed else None,
+        error=_error(tests) or None,
         failed_items=tuple(failed),
         metadata={name: _json(test) for name, test in tests.items()},
     )
@@ -94,6 +94,19 @@ def _text(test: ShiftTest) -> str:
     if not test.signals:
         return "it says nothing on these days, so nothing could be compared"
     return f"{test.signals} signals or values are the same at {test.cuts} cuts"
+
+
+def _error(tests: Mapping[str, ShiftTest]) -> str:
+    """Return what is wrong with which, and what to write where it is the lookback; empty if nothing is."""
+    cuts = {name: {found.cut for found in test.differences} for name, test in tests.items()}
+    ahead = [name for name, found in cuts.items() if "future" in found]
+    short = [name for name, found in cuts.items() if found == {"past"}]
+    texts = []
+    if ahead:
+        texts.append(f"{', '.join(ahead)} saw days that had not come")
+    if short:
+        texts.append(f"{', '.join(short)} saw bars beyond the lookback: state a longer one, or none")
+    return "; ".join(texts)
 
 
 def _json(test: ShiftTest) -> dict[str, object]:

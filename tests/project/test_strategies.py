@@ -67,7 +67,8 @@ def test_the_test_of_one_that_looks_ahead_is_all_in_chinese(project, monkeypatch
     monkeypatch.setenv("MYSTOCKS_LANG", "zh")
     text = project("strategies", "check", "prophet", "-p", "by=1.02", code=1)
     assert "失败 prophet 用到了未来数据" in text
-    assert "之后的数据后是" in text
+    assert "buy，用全部数据时：有信号；去掉 " in text
+    assert "之后的数据时：没有信号。" in text
     assert "with all days" not in text
 
 
