@@ -144,7 +144,8 @@ def _compared(said: _Said, rows: pl.DataFrame, bars: int | None, differs: pl.Exp
     differences: list[Difference] = []
     for day in days:
         until = pl.col("date") <= day
-        differing = _differing(whole.filter(until), said(rows.filter(until), date.min), differs)
+        part = said(rows.filter(until), date.min)
+        differing = _differing(whole.filter(until), part.filter(until), differs)
         differences += _examples("future", day, differing)
     if bars is not None:
         differences += _past(said, rows, whole, days, bars, differs)
@@ -172,7 +173,8 @@ def _past(
 
     for day in days:
         if not (found := differing(rows, whole, day)).is_empty():
-            confirmed = found.join(differing(*shaken(), day), on=_KEY, how="semi", maintain_order="left")
+            again = differing(*shaken(), day)
+            confirmed = found.join(again, on=_KEY, how="semi", nulls_equal=True, maintain_order="left")
             yield from _examples("past", day, confirmed)
 
 
@@ -205,8 +207,8 @@ def _tail(rows: pl.DataFrame, day: date, bars: int) -> pl.DataFrame:
 def _differing(whole: pl.DataFrame, part: pl.DataFrame, differs: pl.Expr) -> pl.DataFrame:
     """Return `symbol`, `date`, `side`, `said` and `said_part` where they differ, sorted by day."""
     left, right = (frame.with_columns(pl.col("symbol").cast(pl.String)) for frame in (whole, part))
-    both = left.join(right, on=_KEY, how="full", coalesce=True, suffix="_part").sort("date", "symbol", "side")
-    return both.filter(differs)
+    both = left.join(right, on=_KEY, how="full", coalesce=True, suffix="_part", nulls_equal=True)
+    return both.sort("date", "symbol", "side").filter(differs)
 
 
 def _examples(cut: str, day: date, differing: pl.DataFrame) -> Iterator[Difference]:

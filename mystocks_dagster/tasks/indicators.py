@@ -22,11 +22,11 @@ from mystocks_dagster.market.catalogue.calculation import LOOKS_AHEAD
 from mystocks_dagster.market.indicators import INDICATORS
 from mystocks_dagster.market.periods import PERIODS, Period
 from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.tasks.foresight import refused
 from mystocks_dagster.tasks.indicator_bars import Extent, stored_extent
 from mystocks_dagster.tasks.indicator_carry import carry, recompute
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
 from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
-from mystocks_dagster.tasks.indicator_foresight import refused
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
 from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, joined, store_states
 from mystocks_dagster.tasks.overtaken import unless_overtaken

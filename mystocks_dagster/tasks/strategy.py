@@ -38,6 +38,7 @@ from mystocks_dagster.strategies.registry import DEFAULT
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks import signal_counts, strategy_rows, strategy_statements, strategy_stretches
 from mystocks_dagster.tasks.changes import write_changes
+from mystocks_dagster.tasks.foresight import strategy_tests
 from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
@@ -93,7 +94,8 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
 
     Raises:
         TableMissing: A table or an indicator that a strategy needs is not there yet.
-        InvalidParams: The code of a strategy failed. In both cases the signals of the others are stored.
+        InvalidParams: The code of a strategy failed, or it looks ahead. In each case the signals of the others are
+            stored.
     """
     lake = run.lake()
     lake.open_together(*tables_of(calculate_strategy_signals).reads, "signals", "adjust_events")
@@ -103,10 +105,13 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
 def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     engine = tables_of(calculate_strategy_signals).code_version
     changes = cache(partial(first_change, lake))
-    pieces, failures = [], Failures()
+    pieces, failures, test = [], Failures(), strategy_tests(lake)
     for choice in params.choices:
         with failures.noted(), blamed_on(choice.label):
-            pieces.append(_piece(lake, choice, f"{engine}", changes, force=params.force))
+            piece = _piece(lake, choice, f"{engine}", changes, force=params.force)
+            if piece.since:
+                test(choice)
+            pieces.append(piece)
     times, labels = StageTimes(), [choice.label for choice in params.choices]
     with ThreadPoolExecutor(1) as pool:
         doubts = pool.submit(find_doubts, lake)

@@ -306,3 +306,44 @@ def test_all_of_my_strategies_fail_and_each_is_named(computing, lake, market, wr
     assert "has no values of macd_dif, which macd_divergence needs" in str(failed.value)
     assert "are stored" not in str(failed.value)
     assert not lake.exists("signals")
+
+
+LOOK = """
+import polars as pl
+from mystocks_dagster.strategies import Rules, best_of_each_period, strategy
+
+c = pl.col("close_hfq")
+
+@strategy(reads=["close_hfq"], lookback=2)
+def look() -> Rules:
+    \"\"\"Know tomorrow.\"\"\"
+    return Rules(buy=c.shift(-1) > c, sell=c.shift(-1) < c)
+
+@strategy(reads=["close_hfq"], lookback=60)
+def look_of_all(market: pl.DataFrame) -> pl.DataFrame:
+    \"\"\"Rank by tomorrow.\"\"\"
+    rows = market.with_columns(gain=(c.shift(-1) / c).over("symbol"))
+    return best_of_each_period(rows, pl.col("gain"), top=1, every="day")
+"""
+
+
+@pytest.mark.parametrize(("name", "line"), [("look", 8), ("look_of_all", 13)])
+@pytest.mark.parametrize("stored_before", [False, True])
+def test_my_strategy_knows_tomorrow_and_is_refused_while_the_others_are_stored(
+    computing, lake, market, tmp_path, monkeypatch, name, line, stored_before
+):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "mine.py").write_text(LOOK)
+    indicate(computing)
+    if stored_before:
+        signal(computing, strategies=["kdj_overbought"])
+    with pytest.raises(MyStocksError) as failed:
+        signal(computing, strategies=[name, "ma_crossover"])
+    text, stored = str(failed.value), lake.read("signals")
+    assert text.startswith(f"The strategy {name} ({tmp_path}/strategies/mine.py:{line}) looks ahead: ")
+    assert " with all days, " in text
+    assert f"What is stored must not depend on later days. Test it: mystocks strategies check {name}. The " in text
+    number = stored.filter(strategy="ma_crossover").height
+    assert f"The signals of the other strategies are stored: ma_crossover ({number}). Those of {name} stay" in text
+    assert {*stored["strategy"]} == {"ma_crossover", *(["kdj_overbought"] if stored_before else [])}
