@@ -100,16 +100,13 @@ def shift_test(choice: Choice, rows: pl.DataFrame) -> ShiftTest:
     return _compared(signals, rows, choice.bars_needed, pl.col("said").ne_missing(pl.col("said_part")))
 
 
-def indicator_shift_test(
-    definition: Definition, params: Mapping[str, Any], rows: pl.DataFrame, *, lookback: bool = True
-) -> ShiftTest:
+def indicator_shift_test(definition: Definition, params: Mapping[str, Any], rows: pl.DataFrame) -> ShiftTest:
     """Do the same with the values of an indicator, to nine digits.
 
     Args:
         definition: The indicator.
         params: The values of its parameters.
         rows: The rows that it reads, of some symbols, sorted by symbol and date.
-        lookback: Whether its lookback is tested too.
 
     Raises:
         InvalidParams: The code of the indicator fails.
@@ -127,7 +124,7 @@ def indicator_shift_test(
     usual = whole.abs().mean().over("symbol", "side")
     large = pl.max_horizontal(whole.abs(), usual, 1e-3)
     differs = whole.is_null() | part.is_null() | ((whole - part).abs() > _TOLERANCE * large)
-    return _compared(values, rows, definition.bars_needed(params) if lookback else None, differs)
+    return _compared(values, rows, definition.bars_needed(params), differs)
 
 
 def _compared(said: _Said, rows: pl.DataFrame, bars: int | None, differs: pl.Expr) -> ShiftTest:

@@ -60,7 +60,7 @@ def run_backtest_grid(params: GridParams, run: TaskRun) -> TaskResult:
     Raises:
         TableMissing: There are no bars, no signals of the strategy, or no indicator that it reads.
         InvalidParams: No stored trading day lies within the window, it is shorter than the training, the benchmark is
-            not stored, or the strategy looks ahead.
+            not stored, the strategy looks ahead, or its lookback is too short.
     """
     lake = run.lake()
     days = trading_days(lake, params.start_date, params.end_date)

@@ -1,5 +1,10 @@
-"""Find strategies and indicators in Python that use later days: each is first tested on a sample of the stored rows."""
+"""Find strategies and indicators in Python that use later days, or more bars than their lookback, and refuse them.
 
+Each is tested on a sample of the stored rows.
+"""
+
+import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
@@ -29,8 +34,8 @@ _ADJUSTED = "_hfq"
 def refused(lake: Lake, choices: Sequence[Any]) -> Mapping[int, InvalidParams]:
     """Return the indicators in Python that cannot be stored, by their places among the choices, each with its error.
 
-    The code of one fails, or it has other values on a day when later days are known. The error names it, its file and
-    line, and for later days an example.
+    The code of one fails, or it has other values on a day when later days are known, or the bars before its lookback.
+    The error names it, its file and line, and an example.
 
     Args:
         lake: Where the daily bars are.
@@ -56,7 +61,7 @@ def refused(lake: Lake, choices: Sequence[Any]) -> Mapping[int, InvalidParams]:
     for place, choice in own.items():
         definition = choice.definition
         try:
-            _check(definition, indicator_shift_test(definition, choice.params, rows, lookback=False))
+            _check(definition, choice.params, indicator_shift_test(definition, choice.params, rows))
         except InvalidParams as error:
             found[place] = error
     return found
@@ -65,8 +70,8 @@ def refused(lake: Lake, choices: Sequence[Any]) -> Mapping[int, InvalidParams]:
 def strategy_tests(lake: Lake) -> Callable[[Choice], None]:
     """Return what tests a strategy before its signals are used: only the project's own ones, in Python, are tested.
 
-    It raises `InvalidParams` for one that has other signals on a day when later days are known, and for a column that
-    no strategy can read; `TableMissing` for one that is not stored.
+    It raises `InvalidParams` for one that has other signals on a day when later days are known, or the bars before its
+    lookback, and for a column that no strategy can read; `TableMissing` for one that is not stored.
     """
     from mystocks_dagster.strategies.shift import shift_test
 
@@ -87,16 +92,32 @@ def strategy_tests(lake: Lake) -> Callable[[Choice], None]:
             outcome = shift_test(choice, rows)
         except InvalidParams:  # it may fail on some symbols only for their small number; else the run says so
             return
-        _check(choice.definition, outcome)
+        _check(choice.definition, choice.params, outcome)
 
     return test
 
 
-def _check(definition: Definition, test: "ShiftTest") -> None:
+def _check(definition: Definition, params: Mapping[str, Any], test: "ShiftTest") -> None:
+    if not test.differences:
+        return
     subject = f"The indicator {definition.name}" if definition.outputs else f"The strategy {definition.name}"
-    for difference in test.differences:
-        if difference.cut == "future":
-            raise InvalidParams(
-                f"{subject} ({definition.place}) looks ahead: {difference} What is stored "
-                f"must not depend on later days. Test it: mystocks strategies check {definition.name}"
-            )
+    difference = test.differences[0]
+    arguments = _as_arguments(definition, params)
+    if difference.cut == "future":
+        raise InvalidParams(
+            f"{subject} ({definition.place}) looks ahead: {difference} What is stored must not depend on later days. "
+            f"Test it: mystocks strategies check {arguments}"
+        )
+    raise InvalidParams(
+        f"{subject} ({definition.place}) depends on more earlier bars than its lookback of "
+        f"{definition.bars_needed(params)}: {difference} A new day would differ from a rebuild. State a longer "
+        f"lookback, or none, then all bars are read. Test it: mystocks strategies check {arguments}"
+    )
+
+
+def _as_arguments(definition: Definition, params: Mapping[str, Any]) -> str:
+    """Return the name, and the options for the parameters that differ from their defaults."""
+    fields = definition.model.model_fields
+    given = {name: value for name, value in params.items() if value != fields[name].default}
+    texts = {name: value if isinstance(value, str) else json.dumps(value, default=str) for name, value in given.items()}
+    return shlex.join([definition.name, *(part for item in texts.items() for part in ("-p", "=".join(item)))])

@@ -89,8 +89,8 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     Raises:
         TableMissing: There are no bars yet.
         LakeError: None of the symbols has bars.
-        InvalidParams: An indicator in Python looks ahead, or its code fails; where that is found on a sample of the
-            bars, the other indicators are stored.
+        InvalidParams: An indicator in Python looks ahead, its lookback is too short, or its code fails; where that is
+            found on a sample of the bars, the other indicators are stored.
     """
     lake, rows = run.lake(), Counter[str]()
     lake.open_together(*_TABLES.reads, *_TABLES.writes, *_TABLES.also_writes)

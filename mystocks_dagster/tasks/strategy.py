@@ -94,8 +94,8 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
 
     Raises:
         TableMissing: A table or an indicator that a strategy needs is not there yet.
-        InvalidParams: The code of a strategy failed, or it looks ahead. In each case the signals of the others are
-            stored.
+        InvalidParams: The code of a strategy failed, it looks ahead, or its lookback is too short. In each case the
+            signals of the others are stored.
     """
     lake = run.lake()
     lake.open_together(*tables_of(calculate_strategy_signals).reads, "signals", "adjust_events")

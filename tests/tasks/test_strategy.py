@@ -347,3 +347,34 @@ def test_my_strategy_knows_tomorrow_and_is_refused_while_the_others_are_stored(
     number = stored.filter(strategy="ma_crossover").height
     assert f"The signals of the other strategies are stored: ma_crossover ({number}). Those of {name} stay" in text
     assert {*stored["strategy"]} == {"ma_crossover", *(["kdj_overbought"] if stored_before else [])}
+
+
+SHORT = """
+import polars as pl
+from mystocks_dagster.strategies import Rules, strategy
+
+@strategy(reads=["close_hfq"], lookback="days - less")
+def short(days: int = 20, less: int = 0) -> Rules:
+    \"\"\"Buy a new high.\"\"\"
+    close = pl.col("close_hfq")
+    return Rules(buy=close > close.shift(1).rolling_max(days), sell=close < close.shift(1).rolling_min(days))
+"""
+
+
+def test_my_strategys_lookback_is_too_short_and_i_am_told_which_to_write(
+    computing, lake, market, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "mine.py").write_text(SHORT)
+    indicate(computing)
+    with pytest.raises(MyStocksError) as failed:
+        signal(computing, strategies=[{"name": "short", "less": 5}, "ma_crossover"])
+    text = str(failed.value)
+    assert f"The strategy short ({tmp_path}/strategies/mine.py:6) depends on more earlier bars than its look" in text
+    assert "its lookback of 15: " in text
+    assert ": no signal with all days" in text or ": the signal with all days" in text
+    assert "State a longer lookback, or none, then all bars are read. " in text
+    assert "Test it: mystocks strategies check short -p less=5. The signals of the other strategies are stored" in text
+    assert {*lake.read("signals")["strategy"]} == {"ma_crossover"}
+    assert signal(computing, strategies=["short"]).metadata["signals"]["short"] > 5
