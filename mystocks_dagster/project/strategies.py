@@ -9,6 +9,7 @@ from typing import Any
 from mystocks_dagster.errors import InvalidParams, TaskFailed
 from mystocks_dagster.settings import Settings, strategy_folder
 from mystocks_dagster.strategies import registry
+from mystocks_dagster.strategies.choices import params_of
 from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.own_indicators import own_indicators
 from mystocks_dagster.tasks.run import TaskResult
@@ -101,10 +102,9 @@ def check(
     from mystocks_dagster.execution.attempt import run_attempt
     from mystocks_dagster.execution.attempt_spec import AttemptSpec
 
-    entry = {"name": name, **params}
     own = own_indicators()
-    if name not in own:
-        registry.find(name)
+    params_of(find(name), params)
+    entry = {"name": name, **params}
     spec = AttemptSpec(
         task_id="check_strategy",
         module="mystocks_dagster.tasks.strategy_check",

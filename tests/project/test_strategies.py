@@ -72,6 +72,40 @@ def test_the_test_of_one_that_looks_ahead_is_all_in_chinese(project, monkeypatch
     assert "with all days" not in text
 
 
+TWO_AVERAGES = '''
+import polars as pl
+from mystocks_dagster.strategies import Rules, strategy
+
+@strategy(reads=["close_hfq"], lookback="slow")
+def averages(fast: int, slow: int) -> Rules:
+    """Compare two averages."""
+    close = pl.col("close_hfq")
+    quick, slow_ = close.rolling_mean(fast), close.rolling_mean(slow)
+    return Rules(buy=quick > slow_, sell=quick < slow_)
+'''
+
+
+def test_my_strategy_has_parameters_without_a_default_and_i_am_told_what_to_write(project, monkeypatch):
+    project.folder.write("strategies/averages.py", TWO_AVERAGES)
+    text = project("strategies", "check", "averages", code=1)
+    assert (
+        "averages needs a value of fast, slow: add -p fast=VALUE -p slow=VALUE, "
+        "see `mystocks strategies show averages`." in " ".join(text.split())
+    )
+    assert "mystocks_dagster" not in text
+    text = project("strategies", "check", "formula", "-p", "buy=C>O", code=1)
+    assert "needs a value of sell: add -p sell=VALUE" in text
+    given = ("-p", "fast=3", "-p", "slow=8")
+    text = project("strategies", "check", "averages", *given, "-p", "slwo=1", code=1)
+    assert "averages takes no parameter 'slwo'. Did you mean 'slow'?" in text
+    text = project("strategies", "check", "averages", "-p", "fast=3", "-p", "slow=long", code=1)
+    assert "averages: slow must be a whole number, found 'long'" in text
+    assert project.json("strategies", "check", "averages", *given)["passed"]
+    monkeypatch.setenv("MYSTOCKS_LANG", "zh")
+    text = project("strategies", "check", "averages", code=1)
+    assert "averages 的 fast、slow 需要给出值：请加上 -p fast=VALUE -p slow=VALUE，" in text
+
+
 def test_a_faulty_file_is_a_problem_of_the_project(project):
     project.folder.write("strategies/prophet.py", PROPHET.replace('    """Know tomorrow."""\n', ""))
     assert "prophet: it has no docstring" in project("check", code=1)
