@@ -64,6 +64,8 @@ def signal_detail(detail: str, language: str) -> str:
         ('MA5 24.80 · MA20 24.72', '后复权收盘价 25.72 · DIF -1.08')
         >>> signal_detail("k 16.4992 d 0.0013", "en"), signal_detail("三日连涨", "zh")
         ('K 16.50 · D 0.0013', '三日连涨')
+        >>> signal_detail("rank 25 ranked 4800", "zh")
+        '名次 25 · 参与排名 4800'
     """
     if not _VALUES.fullmatch(detail):
         return detail
@@ -76,6 +78,8 @@ def _short_name(name: str, language: str) -> str:
 
 
 def _rounded(value: str) -> str:
+    if "." not in value:
+        return value
     number = float(value)
     return f"{number:.2f}" if abs(number) >= 1 else value  # a ratio has its first digits behind the point
 

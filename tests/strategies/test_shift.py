@@ -62,6 +62,8 @@ def test_every_signal_has_its_reason(market, name):
     signals = signals_of(choice_of({"name": name, **SMALL.get(name, {})}), market)
     bought = signals.filter(side="buy")
     assert bought["detail"].str.contains(r"^\w+ -?[\d.]+").all()
+    sold = signals.filter(side="sell")["detail"]
+    assert sold.str.contains(r"^(\w+ -?[\d.]+|not_ranked (no_trade|not_eligible|no_score)$)").all()
 
 
 def own(body, reads='["close_hfq"]', lookback="None"):

@@ -378,3 +378,26 @@ def test_my_strategys_lookback_is_too_short_and_i_am_told_which_to_write(
     assert "Test it: mystocks strategies check short -p less=5. The signals of the other strategies are stored" in text
     assert {*lake.read("signals")["strategy"]} == {"ma_crossover"}
     assert signal(computing, strategies=["short"]).metadata["signals"]["short"] > 5
+
+
+@pytest.mark.parametrize("until", [90, 119, 130])
+def test_a_sale_of_a_ranking_has_its_reason_and_a_new_day_the_same_as_a_rebuild(
+    computing, lake, random_walk, weekdays, until
+):
+    pauses = {1: (), 2: (), 3: (120, 121)}
+    bars = pl.concat([random_walk(f"00000{number}.SZ", number, suspended=days) for number, days in pauses.items()])
+    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+    ranking = [{"name": "momentum", "days": 10, "skip": 0, "top": 1, "every": "week"}]
+    lake.replace_all("daily_bars", bars.filter(pl.col("date") < weekdays[until]))
+    indicate(computing)
+    signal(computing, strategies=ranking)
+    lake.replace_days("daily_bars", bars.filter(pl.col("date") >= weekdays[until]), weekdays[until:])
+    indicate(computing)
+    signal(computing, strategies=ranking)
+    order = ("symbol", "date", "side")
+    carried = lake.read("signals").sort(order)
+    signal(computing, strategies=ranking, force=True)
+    assert lake.read("signals").sort(order).equals(carried)
+    sold = carried.filter(side="sell")["detail"]
+    assert len(sold) > 5
+    assert sold.str.contains(r"^rank [23] ranked [23]$|^not_ranked no_trade$").all()
