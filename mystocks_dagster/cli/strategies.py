@@ -27,7 +27,7 @@ def list_strategies(json: Json = False) -> None:
 
     Example: mystocks strategies list
     """
-    from mystocks_dagster.project.strategies import definitions, describe
+    from mystocks_dagster.project.strategies import definitions, describe, signals_without_task
     from mystocks_dagster.strategies.own_indicators import indicator_problems
     from mystocks_dagster.strategies.registry import problems
 
@@ -50,6 +50,9 @@ def list_strategies(json: Json = False) -> None:
     )
     for problem in [*problems(), *indicator_problems()]:
         console.print(translate(str(problem)), style="red", markup=False)
+    for name, number in signals_without_task(Settings.from_env()).items():
+        text = f"{number:,} signals of {name} are stored, which no task calculates: they stay as they are."
+        console.print(translate(text), style="yellow", markup=False)
 
 
 @strategies.command()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.errors import InvalidParams, TaskFailed
+from mystocks_dagster.errors import InvalidParams, MyStocksError, TaskFailed
 from mystocks_dagster.settings import Settings, strategy_folder
 from mystocks_dagster.strategies import registry
 from mystocks_dagster.strategies.choices import params_of
@@ -72,6 +72,29 @@ def describe(definition: Definition) -> dict[str, Any]:
 def definitions() -> list[Definition]:
     """Return the strategies, then the project's indicators in Python."""
     return [*registry.strategies().values(), *own_indicators().values()]
+
+
+def signals_without_task(settings: Settings) -> dict[str, int]:
+    """Return the strategies with stored signals that no task calculates, with their number.
+
+    None are named where the task file has a fault, the lake cannot be read, or a function of the project writes them.
+    """
+    from mystocks_dagster.lake.store import Lake
+    from mystocks_dagster.taskfile.reader import load_task_file
+    from mystocks_dagster.tasks.signal_counts import of_all
+    from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
+
+    try:
+        version = load_task_file(settings.task_file)
+        writing = [task for task in version.taskfile.tasks if "signals" in version.writes.get(task.task_id, ())]
+        if version.broken or any(version.functions[task.task_id] is not calculate_strategy_signals for task in writing):
+            return {}
+        choices = [choice for task in writing for choice in SignalParams.model_validate(task.params).choices]
+        stored = of_all(Lake(settings.lake))
+    except MyStocksError:
+        return {}
+    labels = {choice.label for choice in choices}
+    return {label: number for label, number in sorted(stored.items()) if label not in labels}
 
 
 def find(name: str) -> Definition:

@@ -293,12 +293,13 @@ def _result(
     run.logger.info("Signals stored: %s", ", ".join(f"{name} {count:,}" for name, count in counts.items()))
     total = f"{sum(counts.values()):,} signals of {len(counts)} strategies are stored"
     short = describe_short_history(lake, [choice for choice in computed if not counts[choice.label]])
+    others = signal_counts.describe_others(lake, Counter(counts))
     idle = not rows and not params.force
     message = f"No signal has changed; {total}." if idle else f"{total}; {rows:,} rows were written."
     status = State.SKIPPED if idle and not short and not lost else State.SUCCESS
     return TaskResult(
         status=State.PARTIAL_SUCCESS if doubtful else status,
-        message=" ".join(filter(None, [message, short, lost, describe_doubts(doubtful)])),
+        message=" ".join(filter(None, [message, others, short, lost, describe_doubts(doubtful)])),
         rows={} if idle else {"signals": rows},
         failed_items=tuple(doubt.symbol for doubt in doubtful),
         metadata={"signals": counts, "new_day_reads": _reads_of_a_new_day(params.choices)},

@@ -11,6 +11,7 @@ from support.commands import Commands
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
 from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.research import SIGNALS
 
 pytestmark = pytest.mark.slow
 
@@ -104,6 +105,35 @@ def test_my_strategy_has_parameters_without_a_default_and_i_am_told_what_to_writ
     monkeypatch.setenv("MYSTOCKS_LANG", "zh")
     text = project("strategies", "check", "averages", code=1)
     assert "averages 的 fast、slow 需要给出值：请加上 -p fast=VALUE -p slow=VALUE，" in text
+
+
+def test_i_removed_a_strategy_from_tasks_yaml_and_the_list_says_that_its_signals_are_stored(project, monkeypatch):
+    project.folder.write(
+        "tasks.yaml",
+        """
+defaults: {task_type: manual}
+tasks:
+  - task_id: calc
+    task_module: mystocks_dagster.tasks.strategy
+    task_function: calculate_strategy_signals
+    params: {strategies: [ma_crossover, {name: breakout, label: breakout_2}]}
+""",
+    )
+    signals = [("ma_crossover", 1), ("breakout_2", 1), ("breakout", 1), ("look", 2)]
+    days = [(name, date(2024, 1, day)) for name, number in signals for day in range(1, number + 1)]
+    rows = [("600519.SH", day, name, "buy", 20.0, "") for name, day in days]
+    frame = pl.DataFrame(rows, schema=["symbol", "date", "strategy", "side", "close", "detail"], orient="row")
+    lake = Lake(str(project.folder.root / "data"), "real")
+    lake.replace_all("signals", SIGNALS.typed(frame))
+    text = project("strategies", "list")
+    assert "2 signals of look are stored, which no task calculates: they stay as they are." in text
+    assert "1 signals of breakout are stored" in text
+    assert text.count("which no task calculates") == 2
+    monkeypatch.setenv("MYSTOCKS_LANG", "zh")
+    assert "已存储 look 的 2 个信号，但没有任务计算它们" in project("strategies", "list")
+    monkeypatch.setenv("MYSTOCKS_LANG", "en")
+    lake.replace_rows("signals", SIGNALS.empty(), "strategy IN ('look', 'breakout')")
+    assert "which no task" not in project("strategies", "list")
 
 
 def test_a_faulty_file_is_a_problem_of_the_project(project):

@@ -118,6 +118,21 @@ def test_the_signals_of_strategies_that_are_not_asked_stay(computing, lake, mark
     assert {name: lake.read("signals").filter(strategy=name).height for name in counts} == counts
 
 
+def test_i_removed_a_strategy_and_the_run_says_that_its_signals_are_still_stored(computing, lake, market, weekdays):
+    lake.replace_all("daily_bars", market.filter(pl.col("date") < weekdays[130]))
+    indicate(computing)
+    first = signal(computing, strategies=["ma_crossover", "kdj_overbought"])
+    assert "other strategies" not in first.message
+    others = f" {first.metadata['signals']['kdj_overbought']} more signals are those of other strategies; "
+    assert others in signal(computing, strategies=["ma_crossover"]).message
+    lake.replace_days("daily_bars", market.filter(pl.col("date") >= weekdays[130]), weekdays[130:])
+    indicate(computing)
+    later = signal(computing, strategies=["ma_crossover"])
+    assert later.rows
+    assert others in later.message
+    assert others in signal(computing, strategies=["ma_crossover"], force=True).message
+
+
 def test_a_run_says_which_strategy_computes_the_whole_history_each_day(computing, lake, market):
     indicate(computing)
     formula = {"name": "formula", "buy": "CROSS(C,MA(C,5))", "sell": "CROSS(MA(C,5),C)"}
