@@ -58,13 +58,14 @@ def check_strategy(params: CheckParams, run: TaskRun) -> TaskResult:
 
 
 def _indicators(params: CheckParams) -> Iterator[tuple[Definition, dict[str, Any]]]:
-    """Yield the indicators to test, with their parameters, and those that a strategy reads, with their defaults."""
+    """Yield the indicators to test, with their parameters, and those that a strategy reads, if they have defaults."""
     for entry in params.indicators:
         definition = find_indicator(entry["name"])
         yield definition, params_of(definition, {key: value for key, value in entry.items() if key != "name"})
     read = {name for choice in map(choice_of, params.strategies) for name in choice.definition.reads}
     for definition in own_indicators().values():
-        if read & {column_of(definition, output) for output in definition.outputs}:
+        has_defaults = not any(field.is_required() for field in definition.model.model_fields.values())
+        if has_defaults and read & {column_of(definition, output) for output in definition.outputs}:
             yield definition, params_of(definition, {})
 
 

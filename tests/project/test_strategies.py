@@ -1,5 +1,6 @@
 """`mystocks strategies`: the list, a new file that works, and the test of it in a guarded process."""
 
+import logging
 import os
 from datetime import date, timedelta
 
@@ -11,7 +12,11 @@ from support.commands import Commands
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.market.tables.indicators import INDICATORS_DAILY
 from mystocks_dagster.market.tables.market import DAILY_BARS
+from mystocks_dagster.market.tables.reference import ADJUST_EVENTS
 from mystocks_dagster.market.tables.research import SIGNALS
+from mystocks_dagster.settings import Settings
+from mystocks_dagster.tasks.indicators import IndicatorParams, calculate_technical_indicators
+from mystocks_dagster.tasks.run import TaskRun
 
 pytestmark = pytest.mark.slow
 
@@ -105,6 +110,48 @@ def test_my_strategy_has_parameters_without_a_default_and_i_am_told_what_to_writ
     monkeypatch.setenv("MYSTOCKS_LANG", "zh")
     text = project("strategies", "check", "averages", code=1)
     assert "averages 的 fast、slow 需要给出值：请加上 -p fast=VALUE -p slow=VALUE，" in text
+
+
+DRIFT = """
+import polars as pl
+from mystocks_dagster.strategies import indicator
+
+@indicator(reads=["close_hfq"], outputs=["line"])
+def drift() -> dict[str, pl.Expr]:
+    \"\"\"Mean of the closes.\"\"\"
+    return {"line": pl.col("close_hfq").rolling_mean(2)}
+"""
+READER = """
+import polars as pl
+from mystocks_dagster.strategies import Rules, strategy
+
+@strategy(reads=["close_hfq", "drift_line"])
+def reader() -> Rules:
+    \"\"\"Buy below the line.\"\"\"
+    close, line = pl.col("close_hfq"), pl.col("drift_line")
+    return Rules(buy=close < line, sell=close > line)
+"""
+
+
+def test_my_strategy_reads_my_indicator_and_both_are_told_in_one_test(project):
+    project.folder.write("indicators/drift.py", DRIFT)
+    project.folder.write("strategies/reader.py", READER)
+    lake = Lake(str(project.folder.root / "data"), "real")
+    run = TaskRun(
+        task_id="task",
+        run_id="run",
+        attempt=1,
+        settings=Settings.from_env(),
+        logger=logging.getLogger("task"),
+        report_progress=lambda *_: None,
+    )
+    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+    calculate_technical_indicators(IndicatorParams(indicators=["drift"], periods=["daily"]), run)
+    assert "; drift: 199 signals or values are the same at " in project("strategies", "check", "reader")
+    project.folder.write("indicators/drift.py", DRIFT.replace("mean(2)", "mean(2).shift(-1)"))
+    text = project("strategies", "check", "reader", code=1)
+    assert "failed drift saw days that had not come" in text
+    assert " line: " in text
 
 
 def test_i_removed_a_strategy_from_tasks_yaml_and_the_list_says_that_its_signals_are_stored(project, monkeypatch):
