@@ -27,7 +27,7 @@ def list_strategies(json: Json = False) -> None:
 
     Example: mystocks strategies list
     """
-    from mystocks_dagster.project.strategies import definitions, describe
+    from mystocks_dagster.project.strategies import definitions, describe, signals_without_task
     from mystocks_dagster.strategies.own_indicators import indicator_problems
     from mystocks_dagster.strategies.registry import problems
 
@@ -50,6 +50,9 @@ def list_strategies(json: Json = False) -> None:
     )
     for problem in [*problems(), *indicator_problems()]:
         console.print(translate(str(problem)), style="red", markup=False)
+    for name, number in signals_without_task(Settings.from_env()).items():
+        text = f"{number:,} signals of {name} are stored, which no task calculates: they stay as they are."
+        console.print(translate(text), style="yellow", markup=False)
 
 
 @strategies.command()
@@ -98,16 +101,17 @@ def check(
 
     params = dict(read_param(text) for text in param or ())
     result = run_check(Settings.from_env(), name, params, symbols=symbols, years=years)
-    ((label, test),) = result.metadata.items()
+    (label, test), *_ = result.metadata.items()  # the others are those of the indicators that it reads
+    differences = [difference for tested in result.metadata.values() for difference in tested["differences"]]
     if json:
-        print_json({"strategy": label, "passed": not test["differences"], **test})
-    elif test["differences"]:
+        print_json({"strategy": label, "passed": not differences, **test, "differences": differences})
+    elif differences:
         console.print(f"[red]{translate('failed')}[/] {escape(translate(str(result.error)))}")
-        for difference in test["differences"]:
+        for difference in differences:
             console.print(f"  {translate(difference)}", markup=False)
     else:
         console.print(f"[green]{translate('ok')}[/] {escape(translate(result.message))}")
-    raise typer.Exit(1 if test["differences"] else 0)
+    raise typer.Exit(1 if differences else 0)
 
 
 @strategies.command()

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mystocks_dagster.errors import InvalidParams, TaskFailed
+from mystocks_dagster.errors import InvalidParams, MyStocksError, TaskFailed
 from mystocks_dagster.settings import Settings, strategy_folder
 from mystocks_dagster.strategies import registry
+from mystocks_dagster.strategies.choices import params_of
 from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.own_indicators import own_indicators
 from mystocks_dagster.tasks.run import TaskResult
@@ -73,6 +74,29 @@ def definitions() -> list[Definition]:
     return [*registry.strategies().values(), *own_indicators().values()]
 
 
+def signals_without_task(settings: Settings) -> dict[str, int]:
+    """Return the strategies with stored signals that no task calculates, with their number.
+
+    None are named where the task file has a fault, the lake cannot be read, or a function of the project writes them.
+    """
+    from mystocks_dagster.lake.store import Lake
+    from mystocks_dagster.taskfile.reader import load_task_file
+    from mystocks_dagster.tasks.signal_counts import of_all
+    from mystocks_dagster.tasks.strategy import SignalParams, calculate_strategy_signals
+
+    try:
+        version = load_task_file(settings.task_file)
+        writing = [task for task in version.taskfile.tasks if "signals" in version.writes.get(task.task_id, ())]
+        if version.broken or any(version.functions[task.task_id] is not calculate_strategy_signals for task in writing):
+            return {}
+        choices = [choice for task in writing for choice in SignalParams.model_validate(task.params).choices]
+        stored = of_all(Lake(settings.lake))
+    except MyStocksError:
+        return {}
+    labels = {choice.label for choice in choices}
+    return {label: number for label, number in sorted(stored.items()) if label not in labels}
+
+
 def find(name: str) -> Definition:
     """Return a strategy, or an indicator in Python.
 
@@ -101,10 +125,9 @@ def check(
     from mystocks_dagster.execution.attempt import run_attempt
     from mystocks_dagster.execution.attempt_spec import AttemptSpec
 
-    entry = {"name": name, **params}
     own = own_indicators()
-    if name not in own:
-        registry.find(name)
+    params_of(find(name), params)
+    entry = {"name": name, **params}
     spec = AttemptSpec(
         task_id="check_strategy",
         module="mystocks_dagster.tasks.strategy_check",

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationError
 from pydantic_core import InitErrorDetails
 
-from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.errors import InvalidParams
+from mystocks_dagster.excerpts import suggest, with_remedy
 from mystocks_dagster.strategies.definition import RESERVED, Definition
 from mystocks_dagster.strategies.lookback import window_fault
 from mystocks_dagster.strategies.registry import find, strategies, unknown
 from mystocks_dagster.taskfile.problems import shorten
+from mystocks_dagster.taskfile.pydantic_errors import faults
 from mystocks_dagster.taskfile.schedule import fault
 
 #: What may follow the name of a strategy in a label.
@@ -60,6 +62,29 @@ def choice_of(entry: str | Mapping[str, Any]) -> Choice:
     label = values.get("label") or definition.name
     model = definition.model.model_validate({name: value for name, value in values.items() if name not in RESERVED})
     return Choice(label, definition, {name: getattr(model, name) for name in type(model).model_fields})
+
+
+def params_of(definition: Definition, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of all parameters of a strategy or an indicator, those not given by their defaults.
+
+    Raises:
+        InvalidParams: One has no value, is unknown or cannot have its value; the message says what to write.
+    """
+    fields, name = definition.model.model_fields, definition.name
+    if missing := [field for field, info in fields.items() if info.is_required() and field not in given]:
+        options = " ".join(f"-p {field}=VALUE" for field in missing)
+        raise InvalidParams(
+            f"{name} needs a value of {', '.join(missing)}: add {options}, see `mystocks strategies show {name}`."
+        )
+    if others := [key for key in given if key not in fields]:
+        hint = suggest(others[0], fields) if fields else "It has no parameters."
+        raise InvalidParams(with_remedy(f"{name} takes no parameter {others[0]!r}", hint))
+    try:
+        model = definition.model.model_validate(given)
+    except ValidationError as error:
+        found = next(faults(error, definition.model, given))
+        raise InvalidParams(f"{name}: {with_remedy(found.message, found.hint)}") from None
+    return {field: getattr(model, field) for field in fields}
 
 
 def label_fault(label: str) -> str:

@@ -27,18 +27,32 @@ def best_of_each_period(
         eligible: True for rows that may be among the best; all by default.
 
     Returns:
-        `symbol`, `date`, `side`, `score` and `rank`; both null for a stock that is sold.
+        `symbol`, `date`, `side`, `score` (null for a stock that is sold), `rank` on the day, the number of stocks that
+        are `ranked`, and `not_ranked`: why a stock that is sold has no rank, `no_trade`, `not_eligible` or `no_score`.
     """
     days = _first_days(market["date"], every)
-    rows = market.lazy().filter(pl.lit(True) if eligible is None else eligible)
+    eligible = pl.lit(True) if eligible is None else eligible
+    rows = market.lazy().filter(eligible)
     rows = rows.select("symbol", "date", score=score).join(days.lazy(), on="date").filter(pl.col("score").is_finite())
     order = pl.struct(-pl.col("score"), pl.col("symbol")).rank("ordinal").over("date")
-    best = rows.with_columns(rank=order).filter(pl.col("rank") <= top).collect()
+    ranked = rows.with_columns(rank=order, ranked=pl.len().over("date")).collect()
+    best = ranked.filter(pl.col("rank") <= top)
     held = best.select("symbol", turn=pl.col("turn") + 1)
     bought = best.join(held, on=["symbol", "turn"], how="anti").with_columns(side=pl.lit("buy")).drop("turn")
     left = held.join(best, on=["symbol", "turn"], how="anti").join(days, on="turn")
-    sold = left.select("symbol", "date", side=pl.lit("sell"))
+    sold = _with_reasons(left.select("symbol", "date", side=pl.lit("sell")), ranked, market, eligible)
     return pl.concat([bought, sold], how="diagonal")
+
+
+def _with_reasons(sold: pl.DataFrame, ranked: pl.DataFrame, market: pl.DataFrame, eligible: pl.Expr) -> pl.DataFrame:
+    """Return stocks that are sold with their rank on the day, or why they have none."""
+    key = ["symbol", "date"]
+    traded = market.lazy().select(*key, eligible=eligible.fill_null(value=False))
+    ranks = ranked.lazy().select(*key, "rank", "ranked")
+    known = sold.lazy().join(ranks, on=key, how="left").join(traded, on=key, how="left")
+    why = pl.when(pl.col("eligible").is_null()).then(pl.lit("no_trade"))
+    why = why.when(~pl.col("eligible")).then(pl.lit("not_eligible")).otherwise(pl.lit("no_score"))
+    return known.with_columns(not_ranked=pl.when(pl.col("rank").is_null()).then(why)).drop("eligible").collect()
 
 
 def _first_days(days: pl.Series, every: Period) -> pl.DataFrame:

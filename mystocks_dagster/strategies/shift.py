@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from mystocks_dagster.strategies.choices import Choice
@@ -20,6 +22,11 @@ _CUTS = 8
 _EXAMPLES = 5
 #: Sums of other rows differ in the last digits.
 _TOLERANCE = 1e-9
+#: The part by which prices are changed to find ties: far more than what sums and long averages differ by.
+_SHAKE = 1e-5
+_KEY = ("symbol", "date", "side")
+#: Takes rows and the first day to return, and returns `symbol`, `date`, `side` and `said`.
+_Said = Callable[[pl.DataFrame, date], pl.DataFrame]
 _NUMBER = re.compile(r"-?\d+(?:\.(\d+))?(?:e[-+]?\d+)?")
 
 
@@ -47,11 +54,20 @@ class Difference:
 
     def __str__(self) -> str:
         """Return it as a sentence."""
-        whole, part = ("no value" if text is None else repr(text) for text in (self.whole, self.part))
         place = f"{self.symbol} {self.date} {self.side}"
+        whole, part = self._in_words(self.whole), self._in_words(self.part)
         if self.cut == "future":
             return f"{place}: {whole} with all days, {part} without the days after {self.day}."
-        return f"{place}: {whole} with all days, {part} without the bars before its lookback."
+        return f"{place}: {whole} with all days, {part} with no more bars before {self.day} than its lookback."
+
+    def _in_words(self, said: str | None) -> str:
+        if self.side not in ("buy", "sell"):
+            return "no value" if said is None else said
+        if said is None:
+            return "no signal"
+        if not said:
+            return "the signal"
+        return f"the signal {said!r}"
 
 
 @dataclass(frozen=True)
@@ -84,16 +100,13 @@ def shift_test(choice: Choice, rows: pl.DataFrame) -> ShiftTest:
     return _compared(signals, rows, choice.bars_needed, pl.col("said").ne_missing(pl.col("said_part")))
 
 
-def indicator_shift_test(
-    definition: Definition, params: Mapping[str, Any], rows: pl.DataFrame, *, lookback: bool = True
-) -> ShiftTest:
+def indicator_shift_test(definition: Definition, params: Mapping[str, Any], rows: pl.DataFrame) -> ShiftTest:
     """Do the same with the values of an indicator, to nine digits.
 
     Args:
         definition: The indicator.
         params: The values of its parameters.
         rows: The rows that it reads, of some symbols, sorted by symbol and date.
-        lookback: Whether its lookback is tested too.
 
     Raises:
         InvalidParams: The code of the indicator fails.
@@ -103,18 +116,18 @@ def indicator_shift_test(
     def values(frame: pl.DataFrame, since: date) -> pl.DataFrame:
         outputs = values_of(definition, expressions, frame)
         computed = frame.select("symbol", "date").hstack(outputs).filter(pl.col("date") >= since)
-        return computed.unpivot(index=["symbol", "date"], variable_name="side", value_name="said").drop_nulls()
+        return computed.unpivot(index=["symbol", "date"], variable_name="side", value_name="said").filter(
+            pl.col("said").is_finite()
+        )
 
     whole, part = pl.col("said"), pl.col("said_part")
-    differs = (
-        whole.is_null() | part.is_null() | ((whole - part).abs() > _TOLERANCE * pl.max_horizontal(whole.abs(), 1e-3))
-    )
-    return _compared(values, rows, definition.bars_needed(params) if lookback else None, differs)
+    usual = whole.abs().mean().over("symbol", "side")
+    large = pl.max_horizontal(whole.abs(), usual, 1e-3)
+    differs = whole.is_null() | part.is_null() | ((whole - part).abs() > _TOLERANCE * large)
+    return _compared(values, rows, definition.bars_needed(params), differs)
 
 
-def _compared(
-    said: Callable[[pl.DataFrame, date], pl.DataFrame], rows: pl.DataFrame, bars: int | None, differs: pl.Expr
-) -> ShiftTest:
+def _compared(said: _Said, rows: pl.DataFrame, bars: int | None, differs: pl.Expr) -> ShiftTest:
     """Compare what is said of all rows with what is said of parts of them.
 
     Args:
@@ -127,14 +140,49 @@ def _compared(
     days = _cut_days(rows, whole)
     differences: list[Difference] = []
     for day in days:
-        part = said(rows.filter(pl.col("date") <= day), date.min)
-        differences += _differences("future", day, whole.filter(pl.col("date") <= day), part, differs)
-    for day in days if bars is not None else ():
-        part = said(_tail(rows, day, bars or 0), day)
-        differences += _differences("past", day, whole.filter(pl.col("date") >= day), part, differs)
+        until = pl.col("date") <= day
+        part = said(rows.filter(until), date.min)
+        differing = _differing(whole.filter(until), part.filter(until), differs)
+        differences += _examples("future", day, differing)
+    if bars is not None:
+        differences += _past(said, rows, whole, days, bars, differs)
     cuts = len(days) * (1 if bars is None else 2)
     once = {(found.cut, found.symbol, found.date, found.side): found for found in reversed(differences)}
     return ShiftTest(whole.height, cuts, tuple(reversed(once.values()))[:_EXAMPLES])
+
+
+def _past(
+    said: _Said, rows: pl.DataFrame, whole: pl.DataFrame, days: Sequence[date], bars: int, differs: pl.Expr
+) -> Iterator[Difference]:
+    """Yield what differs without the bars before the lookback.
+
+    Running sums over other rows end in other bits. Where two averages are equal, these bits decide which is larger. So
+    a difference counts only if it is there with slightly other prices too, where no two averages are equal.
+    """
+
+    def differing(rows: pl.DataFrame, whole: pl.DataFrame, day: date) -> pl.DataFrame:
+        return _differing(whole.filter(pl.col("date") >= day), said(_tail(rows, day, bars), day), differs)
+
+    @cache
+    def shaken() -> tuple[pl.DataFrame, pl.DataFrame]:
+        other = _shaken(rows)
+        return other, said(other, date.min)
+
+    for day in days:
+        if not (found := differing(rows, whole, day)).is_empty():
+            again = differing(*shaken(), day)
+            confirmed = found.join(again, on=_KEY, how="semi", nulls_equal=True, maintain_order="left")
+            yield from _examples("past", day, confirmed)
+
+
+def _shaken(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with slightly other numbers, each row by a factor of its own: what is equal in a row stays equal.
+
+    Whole numbers stay: they are counts, or add up without rounding.
+    """
+    factor = pl.Series(1 + _SHAKE * np.random.default_rng(0).uniform(-1, 1, rows.height))
+    number = pl.selectors.float()
+    return rows.with_columns(pl.when(number == number.round()).then(number).otherwise(number * factor))
 
 
 def _cut_days(rows: pl.DataFrame, signals: pl.DataFrame) -> list[date]:
@@ -153,16 +201,17 @@ def _tail(rows: pl.DataFrame, day: date, bars: int) -> pl.DataFrame:
     return rows.filter(pl.int_range(pl.len()).over("symbol") >= before - bars)
 
 
-def _differences(
-    cut: str, day: date, whole: pl.DataFrame, part: pl.DataFrame, differs: pl.Expr
-) -> Iterator[Difference]:
-    key = ["symbol", "date", "side"]
+def _differing(whole: pl.DataFrame, part: pl.DataFrame, differs: pl.Expr) -> pl.DataFrame:
+    """Return `symbol`, `date`, `side`, `said` and `said_part` where they differ, sorted by day."""
     left, right = (frame.with_columns(pl.col("symbol").cast(pl.String)) for frame in (whole, part))
-    both = left.join(right, on=key, how="full", coalesce=True, suffix="_part").sort("date", "symbol", "side")
-    differing = both.filter(differs).iter_rows()
+    both = left.join(right, on=_KEY, how="full", coalesce=True, suffix="_part", nulls_equal=True)
+    return both.sort("date", "symbol", "side").filter(differs)
+
+
+def _examples(cut: str, day: date, differing: pl.DataFrame) -> Iterator[Difference]:
     found = (
         Difference(cut, day, symbol, at, side, *(None if value is None else str(value) for value in values))
-        for symbol, at, side, *values in differing
+        for symbol, at, side, *values in differing.iter_rows()
     )
     yield from islice((item for item in found if not _is_rounding(item.whole, item.part)), _EXAMPLES)
 

@@ -16,8 +16,8 @@ MARK, INDICATOR_MARK = "__strategy__", "__indicator__"
 class Rules:
     """The rules of a strategy, as expressions on the rows of one symbol in ascending order of date.
 
-    A null condition gives no signal. An expression that looks ahead, such as `shift(-1)`, is noticed by
-    `mystocks strategies check`.
+    A null condition gives no signal. An expression that looks ahead, such as `shift(-1)`, is refused when the
+    strategy runs, and found by `mystocks strategies check`.
 
     Attributes:
         buy: True on the days with a buy signal.

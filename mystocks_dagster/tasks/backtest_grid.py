@@ -31,6 +31,7 @@ from mystocks_dagster.tasks.backtest_inputs import (
     trading_days,
 )
 from mystocks_dagster.tasks.backtest_params import TERMS
+from mystocks_dagster.tasks.foresight import strategy_tests
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.short_history import describe_short_history
 from mystocks_dagster.tasks.strategy_rows import Needs, read_rows
@@ -58,8 +59,8 @@ def run_backtest_grid(params: GridParams, run: TaskRun) -> TaskResult:
 
     Raises:
         TableMissing: There are no bars, no signals of the strategy, or no indicator that it reads.
-        InvalidParams: No stored trading day lies within the window, it is shorter than the training, or the benchmark
-            is not stored.
+        InvalidParams: No stored trading day lies within the window, it is shorter than the training, the benchmark is
+            not stored, the strategy looks ahead, or its lookback is too short.
     """
     lake = run.lake()
     days = trading_days(lake, params.start_date, params.end_date)
@@ -102,6 +103,9 @@ def _signals(
     known = {choice.version: choice for choice in choices if choice}
     if not known:
         return [params.strategy_of(point) for point in points], read_signals(lake, params.strategy_ids, days)
+    test = strategy_tests(lake)
+    for choice in known.values():
+        test(choice)
     needs = _needs([*known.values()], days[0])
     rows = read_rows(lake, [*known.values()], needs)
     frames = [

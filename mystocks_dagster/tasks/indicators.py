@@ -22,11 +22,11 @@ from mystocks_dagster.market.catalogue.calculation import LOOKS_AHEAD
 from mystocks_dagster.market.indicators import INDICATORS
 from mystocks_dagster.market.periods import PERIODS, Period
 from mystocks_dagster.market.tables import TABLES
+from mystocks_dagster.tasks.foresight import refused
 from mystocks_dagster.tasks.indicator_bars import Extent, stored_extent
 from mystocks_dagster.tasks.indicator_carry import carry, recompute
 from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
 from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
-from mystocks_dagster.tasks.indicator_foresight import refused
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
 from mystocks_dagster.tasks.indicator_whole import replace_changed
 from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, joined, store_states
@@ -91,7 +91,8 @@ def calculate_technical_indicators(params: IndicatorParams, run: TaskRun) -> Tas
     Raises:
         TableMissing: There are no bars yet.
         LakeError: None of the symbols has bars.
-        InvalidParams: An indicator in Python looks ahead, or its code fails. The other indicators are stored.
+        InvalidParams: An indicator in Python looks ahead, its lookback is too short, or its code fails. The other
+            indicators are stored.
     """
     lake, rows = run.lake(), Counter[str]()
     lake.open_together(*_TABLES.reads, *_TABLES.writes, *_TABLES.also_writes)

@@ -55,6 +55,22 @@ def stored(lake: Lake, strategies: Collection[str]) -> Counter[str]:
     return _read(lake) if noted is None else noted
 
 
+def describe_others(lake: Lake, counts: Counter[str]) -> str:
+    """Return a sentence about the stored signals of other strategies than these; empty if the log has none."""
+    number = (_rows(lake) or 0) - counts.total()
+    if number <= 0:
+        return ""
+    return (
+        f"{number:,} more signals are those of other strategies; `mystocks strategies list` says of which no task "
+        "calculates them."
+    )
+
+
+def of_all(lake: Lake) -> Counter[str]:
+    """Return the number of stored signals of each strategy, read from the table."""
+    return _read(lake)
+
+
 class Earlier(NamedTuple):
     """The stored signals before a day.
 

@@ -38,6 +38,7 @@ from mystocks_dagster.strategies.registry import DEFAULT
 from mystocks_dagster.tags import State
 from mystocks_dagster.tasks import signal_counts, strategy_rows, strategy_statements, strategy_stretches
 from mystocks_dagster.tasks.changes import write_changes
+from mystocks_dagster.tasks.foresight import strategy_tests
 from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import Tables, TaskResult, TaskRun, declares, tables_of
@@ -93,7 +94,8 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
 
     Raises:
         TableMissing: A table or an indicator that a strategy needs is not there yet.
-        InvalidParams: The code of a strategy failed. In both cases the signals of the others are stored.
+        InvalidParams: The code of a strategy failed, it looks ahead, or its lookback is too short. In each case the
+            signals of the others are stored.
     """
     lake = run.lake()
     lake.open_together(*tables_of(calculate_strategy_signals).reads, "signals", "adjust_events")
@@ -103,10 +105,13 @@ def calculate_strategy_signals(params: SignalParams, run: TaskRun) -> TaskResult
 def _calculate(lake: Lake, params: SignalParams, run: TaskRun) -> TaskResult:
     engine = tables_of(calculate_strategy_signals).code_version
     changes = cache(partial(first_change, lake))
-    pieces, failures = [], Failures()
+    pieces, failures, test = [], Failures(), strategy_tests(lake)
     for choice in params.choices:
         with failures.noted(), blamed_on(choice.label):
-            pieces.append(_piece(lake, choice, f"{engine}", changes, force=params.force))
+            piece = _piece(lake, choice, f"{engine}", changes, force=params.force)
+            if piece.since:
+                test(choice)
+            pieces.append(piece)
     times, labels = StageTimes(), [choice.label for choice in params.choices]
     with ThreadPoolExecutor(1) as pool:
         doubts = pool.submit(find_doubts, lake)
@@ -288,12 +293,13 @@ def _result(
     run.logger.info("Signals stored: %s", ", ".join(f"{name} {count:,}" for name, count in counts.items()))
     total = f"{sum(counts.values()):,} signals of {len(counts)} strategies are stored"
     short = describe_short_history(lake, [choice for choice in computed if not counts[choice.label]])
+    others = signal_counts.describe_others(lake, Counter(counts))
     idle = not rows and not params.force
     message = f"No signal has changed; {total}." if idle else f"{total}; {rows:,} rows were written."
     status = State.SKIPPED if idle and not short and not lost else State.SUCCESS
     return TaskResult(
         status=State.PARTIAL_SUCCESS if doubtful else status,
-        message=" ".join(filter(None, [message, short, lost, describe_doubts(doubtful)])),
+        message=" ".join(filter(None, [message, others, short, lost, describe_doubts(doubtful)])),
         rows={} if idle else {"signals": rows},
         failed_items=tuple(doubt.symbol for doubt in doubtful),
         metadata={"signals": counts, "new_day_reads": _reads_of_a_new_day(params.choices)},

@@ -3,18 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from mystocks_dagster.errors import InvalidParams, TableMissing
-from mystocks_dagster.excerpts import with_remedy
+from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.store import Lake
-from mystocks_dagster.strategies.choices import Entries, choice_of
+from mystocks_dagster.strategies.choices import Entries, choice_of, params_of
 from mystocks_dagster.strategies.columns import INDICATORS
 from mystocks_dagster.strategies.definition import Definition
 from mystocks_dagster.strategies.own_indicators import column_of, find_indicator, own_indicators
 from mystocks_dagster.strategies.shift import ShiftTest, indicator_shift_test, shift_test
 from mystocks_dagster.tags import State
-from mystocks_dagster.taskfile.pydantic_errors import faults
 from mystocks_dagster.tasks.param_types import TaskParams
 from mystocks_dagster.tasks.run import TaskResult, TaskRun, declares
 from mystocks_dagster.tasks.strategy_rows import read_all
@@ -53,31 +51,22 @@ def check_strategy(params: CheckParams, run: TaskRun) -> TaskResult:
     return TaskResult(
         status=State.FAILED if failed else State.SUCCESS,
         message="; ".join(f"{name}: {_text(test)}" for name, test in tests.items()),
-        error=f"{', '.join(failed)} saw days that had not come, or bars beyond the lookback" if failed else None,
+        error=_error(tests) or None,
         failed_items=tuple(failed),
         metadata={name: _json(test) for name, test in tests.items()},
     )
 
 
 def _indicators(params: CheckParams) -> Iterator[tuple[Definition, dict[str, Any]]]:
-    """Yield the indicators to test, with their parameters, and those that a strategy reads, with their defaults."""
+    """Yield the indicators to test, with their parameters, and those that a strategy reads, if they have defaults."""
     for entry in params.indicators:
         definition = find_indicator(entry["name"])
-        yield definition, _values(definition, entry)
+        yield definition, params_of(definition, {key: value for key, value in entry.items() if key != "name"})
     read = {name for choice in map(choice_of, params.strategies) for name in choice.definition.reads}
     for definition in own_indicators().values():
-        if read & {column_of(definition, output) for output in definition.outputs}:
-            yield definition, _values(definition, {})
-
-
-def _values(definition: Definition, entry: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: value for name, value in entry.items() if name != "name"}
-    try:
-        model = definition.model.model_validate(given)
-    except ValidationError as error:
-        found = next(faults(error, definition.model, given))
-        raise InvalidParams(f"{definition.name}: {with_remedy(found.message, found.hint)}") from None
-    return {name: getattr(model, name) for name in definition.fields}
+        has_defaults = not any(field.is_required() for field in definition.model.model_fields.values())
+        if has_defaults and read & {column_of(definition, output) for output in definition.outputs}:
+            yield definition, params_of(definition, {})
 
 
 def _symbols(lake: Lake, number: int) -> list[str]:
@@ -94,6 +83,19 @@ def _text(test: ShiftTest) -> str:
     if not test.signals:
         return "it says nothing on these days, so nothing could be compared"
     return f"{test.signals} signals or values are the same at {test.cuts} cuts"
+
+
+def _error(tests: Mapping[str, ShiftTest]) -> str:
+    """Return what is wrong with which, and what to write where it is the lookback; empty if nothing is."""
+    cuts = {name: {found.cut for found in test.differences} for name, test in tests.items()}
+    ahead = [name for name, found in cuts.items() if "future" in found]
+    short = [name for name, found in cuts.items() if found == {"past"}]
+    texts = []
+    if ahead:
+        texts.append(f"{', '.join(ahead)} saw days that had not come")
+    if short:
+        texts.append(f"{', '.join(short)} saw bars beyond the lookback: state a longer one, or none")
+    return "; ".join(texts)
 
 
 def _json(test: ShiftTest) -> dict[str, object]:

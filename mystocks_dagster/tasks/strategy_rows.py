@@ -84,10 +84,18 @@ def read_all(
     """
     check_columns(lake, choices)
     newest = lake.head(INDICATORS, 1)["date"].item()
-    stored = read_stored(lake, columns, start=newest - timedelta(days=366 * years), symbols=symbols)
-    rows = completed(lake, sort_by_symbol(stored), columns)
+    rows = read_sample(lake, columns, symbols=symbols, start=newest - timedelta(days=366 * years))
     refuse_empty(lake, empty_columns(rows, choices), choices)
     return rows
+
+
+def read_sample(lake: Lake, columns: Sequence[str], *, symbols: Sequence[str], start: date) -> pl.DataFrame:
+    """Return rows of some symbols from a day on.
+
+    Raises:
+        TableMissing: A column does not exist.
+    """
+    return completed(lake, sort_by_symbol(read_stored(lake, columns, start=start, symbols=symbols)), columns)
 
 
 def read_stored(

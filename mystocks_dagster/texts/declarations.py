@@ -16,6 +16,8 @@ _VALUE = re.compile(r"([^\W\d]\w*) (-?\d+(?:\.\d+)?)(?!\S)")
 _VALUES = re.compile(rf"{_VALUE.pattern}(?: {_VALUE.pattern})*")
 #: Names such as ma5, dif and rsi6, which people write in capitals.
 _ABBREVIATION = re.compile(r"[a-z]{1,4}\d*")
+#: Begins why a ranking strategy sells a stock that has no rank.
+_NOT_RANKED = "not_ranked "
 _FOLDER = Path(__file__).parent / "zh" / "declared"
 _COLUMN_NAMES, _STRATEGY_NAMES = "column_names", "strategy_names"
 
@@ -64,9 +66,11 @@ def signal_detail(detail: str, language: str) -> str:
         ('MA5 24.80 · MA20 24.72', '后复权收盘价 25.72 · DIF -1.08')
         >>> signal_detail("k 16.4992 d 0.0013", "en"), signal_detail("三日连涨", "zh")
         ('K 16.50 · D 0.0013', '三日连涨')
+        >>> signal_detail("rank 25 ranked 4800", "zh"), signal_detail("not_ranked no_trade", "zh")
+        ('名次 25 · 参与排名 4800', '未参与排名：当日无成交')
     """
     if not _VALUES.fullmatch(detail):
-        return detail
+        return translate(detail, language) if detail.startswith(_NOT_RANKED) else detail
     return " · ".join(f"{_short_name(name, language)} {_rounded(value)}" for name, value in _VALUE.findall(detail))
 
 
@@ -76,6 +80,8 @@ def _short_name(name: str, language: str) -> str:
 
 
 def _rounded(value: str) -> str:
+    if "." not in value:
+        return value
     number = float(value)
     return f"{number:.2f}" if abs(number) >= 1 else value  # a ratio has its first digits behind the point
 

@@ -50,6 +50,18 @@ def test_a_stock_without_a_row_on_the_day_leaves():
     assert (date(2024, 4, 1), "a", "buy") in signals(market(**gone))
 
 
+def test_why_a_stock_is_sold_is_its_rank_of_the_day_or_why_it_has_none():
+    def why(scores, **options):
+        best = best_of_each_period(market(**scores), pl.col("value"), top=2, every="month", **options)
+        (row,) = best.filter(symbol="b", date=date(2024, 3, 1), side="sell").to_dicts()
+        return row["score"], row["rank"], row["ranked"], row["not_ranked"]
+
+    assert why(SCORES) == (None, 3, 3, None)
+    assert why({**SCORES, "b": [9.0, 2.0, 9.0, None, 1.0, 2.0]}) == (None, None, None, "no_trade")
+    assert why({**SCORES, "b": [9.0, 2.0, 9.0, float("nan"), 1.0, 2.0]}) == (None, None, None, "no_score")
+    assert why(SCORES, eligible=pl.col("value") != 1.0) == (None, None, None, "not_eligible")
+
+
 def test_what_is_not_eligible_or_has_no_score_is_not_ranked():
     unknown = {**SCORES, "a": [float("nan")] * 6}
     assert "a" not in {symbol for _, symbol, _ in signals(market(**unknown))}

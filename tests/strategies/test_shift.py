@@ -62,6 +62,8 @@ def test_every_signal_has_its_reason(market, name):
     signals = signals_of(choice_of({"name": name, **SMALL.get(name, {})}), market)
     bought = signals.filter(side="buy")
     assert bought["detail"].str.contains(r"^\w+ -?[\d.]+").all()
+    sold = signals.filter(side="sell")["detail"]
+    assert sold.str.contains(r"^(\w+ -?[\d.]+|not_ranked (no_trade|not_eligible|no_score)$)").all()
 
 
 def own(body, reads='["close_hfq"]', lookback="None"):
@@ -73,7 +75,7 @@ def test_a_users_look_ahead_is_found_with_symbol_and_day(write_strategies, marke
     write_strategies(own(close + "    return Rules(buy=close.shift(-1) > close * 1.05, sell=close < 0)\n"))
     (first, *_) = shift_test(choice_of("own"), market).differences
     assert first.cut == "future"
-    assert f"no value without the days after {first.day}." in str(first)
+    assert f"no signal without the days after {first.day}." in str(first)
 
 
 def test_a_value_of_the_whole_history_is_a_look_ahead_too(write_strategies, market):
@@ -105,6 +107,42 @@ def test_the_last_digit_of_a_mean_is_no_look_ahead(write_strategies, market):
     body += "    return Rules(buy=pl.col('close_hfq') > 20, sell=pl.col('close_hfq') < 18, values={'mean': mean})\n"
     write_strategies(own(body, lookback="9"))
     assert shift_test(choice_of("own"), ticks).differences == ()
+
+
+@pytest.fixture
+def ticks():
+    """Walks in ticks of a cent between 19 and 21 yuan: their averages are often equal."""
+    frames = []
+    for number, symbol in enumerate(SYMBOLS):
+        steps = np.random.default_rng(number).integers(-3, 4, len(DAYS))
+        walk = 100 - np.abs(np.cumsum(steps) % 400 - 200)
+        frames.append(pl.DataFrame({"symbol": symbol, "date": DAYS, "close_hfq": np.round(20 + walk / 100, 2)}))
+    return pl.concat(frames).with_columns(pl.col("symbol").cast(pl.Enum(SYMBOLS))).sort("symbol", "date")
+
+
+@pytest.mark.parametrize("windows", [(5, 20), (2, 3), (4, 8)])
+def test_my_averages_are_equal_on_some_days_and_my_strategy_passes(write_strategies, ticks, windows):
+    body = "    c = pl.col('close_hfq')\n    a, b = c.rolling_mean({}), c.rolling_mean({})\n".format(*windows)
+    body += "    return Rules(buy=a > b, sell=a < b)\n"
+    write_strategies(own(body, lookback=windows[1]))
+    test = shift_test(choice_of("own"), ticks)
+    assert test.differences == ()
+    assert test.signals > 500
+    write_strategies(own(body, lookback=windows[1] - 2))
+    first = shift_test(choice_of("own"), ticks).differences[0]
+    assert str(first) == (
+        f"{first.symbol} {first.date} {first.side}: the signal with all days, "
+        f"no signal with no more bars before {first.day} than its lookback."
+    )
+
+
+def test_an_average_that_forgets_passes_with_a_long_lookback_and_not_with_a_short_one(write_strategies, ticks):
+    body = "    c = pl.col('close_hfq')\n    a = c.ewm_mean(span=12, adjust=False)\n"
+    body += "    return Rules(buy=a > c, sell=a < c)\n"
+    write_strategies(own(body, lookback=150))
+    assert shift_test(choice_of("own"), ticks).differences == ()
+    write_strategies(own(body, lookback=12))
+    assert {item.cut for item in shift_test(choice_of("own"), ticks).differences} == {"past"}
 
 
 def test_without_a_signal_nothing_is_proven(write_strategies, market):

@@ -104,6 +104,30 @@ def test_a_grid_of_my_own_strategy_with_required_parameters_is_accepted(tmp_path
         GridParams(strategy_id="two", grid={"fast": [5, 10], "slow": ["x"]})
 
 
+LOOK = """
+import polars as pl
+from mystocks_dagster.strategies import Rules, strategy
+
+@strategy(reads=["close_hfq"], lookback=2)
+def look(by: float = 1.0) -> Rules:
+    \"\"\"Know tomorrow.\"\"\"
+    close = pl.col("close_hfq")
+    return Rules(buy=close.shift(-1) > close * by, sell=close.shift(-1) < close)
+"""
+
+
+def test_a_grid_of_my_strategy_that_knows_tomorrow_is_refused(
+    computing, lake, alternating_market, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "look.py").write_text(LOOK)
+    calculate_technical_indicators(IndicatorParams(), computing)
+    with pytest.raises(InvalidParams, match=r"The strategy look \(.*look\.py:6\) looks ahead: "):
+        run_backtest_grid(GridParams(strategy_id="look", grid={"by": [1.0, 1.01]}, processes=1), computing)
+    assert not lake.exists("backtest_grids")
+
+
 def test_a_grid_of_a_strategy_with_too_few_bars_says_so(computing, lake, alternating_market, weekdays):
     lake.replace_all("daily_bars", lake.read("daily_bars").filter(pl.col("date") < weekdays[3]))
     calculate_technical_indicators(IndicatorParams(), computing)

@@ -121,7 +121,7 @@ def test_one_that_knows_tomorrow_is_refused_before_anything_is_stored(computing,
     told = str(raised.value)
     assert told.startswith(f"The indicator {name} ({tmp_path}/indicators/ahead.py:")
     assert "looks ahead: " in told
-    assert told.endswith(f"Test it: mystocks strategies check {name}")
+    assert told.endswith(f"Test it: mystocks strategies check {name} -p n=3")
     assert not lake.exists("indicators_daily")
 
 
@@ -193,3 +193,49 @@ def test_a_window_of_no_bars_is_refused_at_its_place(project, n, words):
     (error,) = caught.value.errors()
     assert [part for part in error["loc"] if not str(part).startswith("=")] == ["indicators", 1, "n"]
     assert error["msg"] == words
+
+
+AVERAGE = '''
+import polars as pl
+from mystocks_dagster.strategies import indicator
+
+@indicator(reads=["close_hfq"], outputs=["line"], lookback="{lookback}")
+def average(n: int = 8) -> dict[str, pl.Expr]:
+    """An average."""
+    return {{"line": pl.col("close_hfq").{value}}}
+'''
+
+
+@pytest.mark.parametrize(
+    ("value", "short", "long"),
+    [
+        ("ewm_mean(span=n, adjust=False)", "n", "13 * n"),
+        ("rolling_mean(n + 2)", "3", "n + 1"),
+        ("shift(n + 1)", "n", "n + 1"),
+    ],
+)
+def test_my_lookback_is_too_short_and_i_am_told_before_new_days_differ_from_a_rebuild(
+    computing, lake, project, tmp_path, weekdays, value, short, long
+):
+    path = tmp_path / "indicators" / "average.py"
+    path.write_text(AVERAGE.format(lookback=short, value=value))
+    average = {"name": "average", "n": 4}
+    with pytest.raises(InvalidParams) as raised:
+        calculate(computing, "MA", average)
+    bars = 4 if short == "n" else 3
+    told = str(raised.value)
+    assert told.startswith(
+        f"The indicator average ({path}:6) depends on more earlier bars than its lookback of {bars}: 000001.SZ "
+    )
+    assert "State a longer lookback, or none, then all bars are read. " in told
+    assert "Test it: mystocks strategies check average -p n=4. The other indicators are stored: " in told
+
+    path.write_text(AVERAGE.format(lookback=long, value=value))
+    calculate(computing, "MA", average)
+    lake.replace_days("daily_bars", project.filter(pl.col("date") >= weekdays[140]), weekdays[140:])
+    calculate(computing, "MA", average)
+    order = ("symbol", "date")
+    carried = lake.read("indicators_daily").sort(order)["average_line"]
+    calculate(computing, "MA", average, force=True)
+    rebuilt = lake.read("indicators_daily").sort(order)["average_line"]
+    assert_series_equal(carried, rebuilt, rel_tol=1e-9)

@@ -118,6 +118,21 @@ def test_the_signals_of_strategies_that_are_not_asked_stay(computing, lake, mark
     assert {name: lake.read("signals").filter(strategy=name).height for name in counts} == counts
 
 
+def test_i_removed_a_strategy_and_the_run_says_that_its_signals_are_still_stored(computing, lake, market, weekdays):
+    lake.replace_all("daily_bars", market.filter(pl.col("date") < weekdays[130]))
+    indicate(computing)
+    first = signal(computing, strategies=["ma_crossover", "kdj_overbought"])
+    assert "other strategies" not in first.message
+    others = f" {first.metadata['signals']['kdj_overbought']} more signals are those of other strategies; "
+    assert others in signal(computing, strategies=["ma_crossover"]).message
+    lake.replace_days("daily_bars", market.filter(pl.col("date") >= weekdays[130]), weekdays[130:])
+    indicate(computing)
+    later = signal(computing, strategies=["ma_crossover"])
+    assert later.rows
+    assert others in later.message
+    assert others in signal(computing, strategies=["ma_crossover"], force=True).message
+
+
 def test_a_run_says_which_strategy_computes_the_whole_history_each_day(computing, lake, market):
     indicate(computing)
     formula = {"name": "formula", "buy": "CROSS(C,MA(C,5))", "sell": "CROSS(MA(C,5),C)"}
@@ -306,3 +321,98 @@ def test_all_of_my_strategies_fail_and_each_is_named(computing, lake, market, wr
     assert "has no values of macd_dif, which macd_divergence needs" in str(failed.value)
     assert "are stored" not in str(failed.value)
     assert not lake.exists("signals")
+
+
+LOOK = """
+import polars as pl
+from mystocks_dagster.strategies import Rules, best_of_each_period, strategy
+
+c = pl.col("close_hfq")
+
+@strategy(reads=["close_hfq"], lookback=2)
+def look() -> Rules:
+    \"\"\"Know tomorrow.\"\"\"
+    return Rules(buy=c.shift(-1) > c, sell=c.shift(-1) < c)
+
+@strategy(reads=["close_hfq"], lookback=60)
+def look_of_all(market: pl.DataFrame) -> pl.DataFrame:
+    \"\"\"Rank by tomorrow.\"\"\"
+    rows = market.with_columns(gain=(c.shift(-1) / c).over("symbol"))
+    return best_of_each_period(rows, pl.col("gain"), top=1, every="day")
+"""
+
+
+@pytest.mark.parametrize(("name", "line"), [("look", 8), ("look_of_all", 13)])
+@pytest.mark.parametrize("stored_before", [False, True])
+def test_my_strategy_knows_tomorrow_and_is_refused_while_the_others_are_stored(
+    computing, lake, market, tmp_path, monkeypatch, name, line, stored_before
+):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "mine.py").write_text(LOOK)
+    indicate(computing)
+    if stored_before:
+        signal(computing, strategies=["kdj_overbought"])
+    with pytest.raises(MyStocksError) as failed:
+        signal(computing, strategies=[name, "ma_crossover"])
+    text, stored = str(failed.value), lake.read("signals")
+    assert text.startswith(f"The strategy {name} ({tmp_path}/strategies/mine.py:{line}) looks ahead: ")
+    assert " with all days, " in text
+    assert f"What is stored must not depend on later days. Test it: mystocks strategies check {name}. The " in text
+    number = stored.filter(strategy="ma_crossover").height
+    assert f"The signals of the other strategies are stored: ma_crossover ({number}). Those of {name} stay" in text
+    assert {*stored["strategy"]} == {"ma_crossover", *(["kdj_overbought"] if stored_before else [])}
+
+
+SHORT = """
+import polars as pl
+from mystocks_dagster.strategies import Rules, strategy
+
+@strategy(reads=["close_hfq"], lookback="days - less")
+def short(days: int = 20, less: int = 0) -> Rules:
+    \"\"\"Buy a new high.\"\"\"
+    close = pl.col("close_hfq")
+    return Rules(buy=close > close.shift(1).rolling_max(days), sell=close < close.shift(1).rolling_min(days))
+"""
+
+
+def test_my_strategys_lookback_is_too_short_and_i_am_told_which_to_write(
+    computing, lake, market, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "mine.py").write_text(SHORT)
+    indicate(computing)
+    with pytest.raises(MyStocksError) as failed:
+        signal(computing, strategies=[{"name": "short", "less": 5}, "ma_crossover"])
+    text = str(failed.value)
+    assert f"The strategy short ({tmp_path}/strategies/mine.py:6) depends on more earlier bars than its look" in text
+    assert "its lookback of 15: " in text
+    assert ": no signal with all days" in text or ": the signal with all days" in text
+    assert "State a longer lookback, or none, then all bars are read. " in text
+    assert "Test it: mystocks strategies check short -p less=5. The signals of the other strategies are stored" in text
+    assert {*lake.read("signals")["strategy"]} == {"ma_crossover"}
+    assert signal(computing, strategies=["short"]).metadata["signals"]["short"] > 5
+
+
+@pytest.mark.parametrize("until", [90, 119, 130])
+def test_a_sale_of_a_ranking_has_its_reason_and_a_new_day_the_same_as_a_rebuild(
+    computing, lake, random_walk, weekdays, until
+):
+    pauses = {1: (), 2: (), 3: (120, 121)}
+    bars = pl.concat([random_walk(f"00000{number}.SZ", number, suspended=days) for number, days in pauses.items()])
+    lake.replace_all("adjust_events", ADJUST_EVENTS.empty())
+    ranking = [{"name": "momentum", "days": 10, "skip": 0, "top": 1, "every": "week"}]
+    lake.replace_all("daily_bars", bars.filter(pl.col("date") < weekdays[until]))
+    indicate(computing)
+    signal(computing, strategies=ranking)
+    lake.replace_days("daily_bars", bars.filter(pl.col("date") >= weekdays[until]), weekdays[until:])
+    indicate(computing)
+    signal(computing, strategies=ranking)
+    order = ("symbol", "date", "side")
+    carried = lake.read("signals").sort(order)
+    signal(computing, strategies=ranking, force=True)
+    assert lake.read("signals").sort(order).equals(carried)
+    sold = carried.filter(side="sell")["detail"]
+    assert len(sold) > 5
+    assert sold.str.contains(r"^rank [23] ranked [23]$|^not_ranked no_trade$").all()

@@ -75,3 +75,17 @@ def test_the_indicator_in_python_that_a_strategy_reads_is_tested_too(computing, 
     (tmp_path / "indicators" / "own.py").write_text(INDICATOR.replace("rolling_mean(2)", "rolling_mean(2).shift(-1)"))
     result = check_strategy(CheckParams(strategies=["reader"]), computing)
     assert (result.status, result.failed_items) == ("failed", ("drift",))
+
+
+def test_my_strategy_reads_an_indicator_without_defaults_and_is_tested_alone(
+    computing, lake, stored, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MYSTOCKS_ROOT", str(tmp_path))
+    required = INDICATOR.replace("drift()", "drift(n: int)").replace("rolling_mean(2)", "rolling_mean(n)")
+    for kind, text in (("indicators", required), ("strategies", READER)):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "own.py").write_text(text)
+    chosen = [{"name": "drift", "n": 3}]
+    calculate_technical_indicators(IndicatorParams(indicators=chosen, periods=["daily"]), computing)
+    result = check_strategy(CheckParams(strategies=["reader"]), computing)
+    assert (result.status, {*result.metadata}) == ("success", {"reader"})
