@@ -245,7 +245,7 @@ def test_what_was_done_and_could_not_be_noted_is_told_as_done(
     assert "timeout: 99" in (desk.folder.root / "tasks.yaml").read_text(encoding="utf-8")
     stopped: list[str] = []
     monkeypatch.setattr(stop, "runs_of", lambda *_: [SimpleNamespace(run_id="a1", job_name="base")])
-    monkeypatch.setattr(stop, "stop", lambda *_: stopped.append("a1"))
+    monkeypatch.setattr(stop, "stop", lambda *given: (stopped.append("a1"), given[-1]()))
     refusals = Project(Settings.from_env()).runs.stop_all(["base", "spare"])
     assert stopped == ["a1"]
     assert {name: "This was done" in str(error) for name, error in refusals.items()} == {"base": True, "spare": True}

@@ -14,10 +14,12 @@ import pytest
 from dagster._core.run_coordinator.base import SubmitRunContext
 from support.project import Folder, wait_for
 
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.factory import launcher as launcher_module
 from mystocks_dagster.factory.launcher import ProcessRunLauncher
 from mystocks_dagster.factory.run_queue import QueueDaemon
 from mystocks_dagster.instance import open_instance
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs import launch
 from mystocks_dagster.runs import stop as stopping
 from mystocks_dagster.settings import Settings
@@ -314,7 +316,8 @@ def test_a_run_stopped_before_it_was_queued_never_starts(plant: Plant) -> None:
 
 def test_ctrl_c_while_a_run_is_queued_takes_it_off_the_queue(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     from mystocks_dagster.project.follow import run_and_follow
-    
+    from mystocks_dagster.project.project import Project
+
     project, run_id = Project(plant.settings), plant.new()
     monkeypatch.setattr(launch, "daemon_alive", lambda _: True)
     original = launch.start
@@ -373,3 +376,13 @@ def test_i_cannot_stop_a_task_that_waits_for_its_retry(plant: Plant, name: str) 
     for process in launcher._workers:
         process.wait(30)
     assert plant.status(run_id) == "CANCELED"
+
+
+def test_a_stop_whose_end_took_too_long_is_in_the_audit_log_too(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "_PATIENCE_SECONDS", 0)
+    run_id = plant.queued()
+    project = Project(plant.settings)
+    with pytest.raises(InstanceError, match="has not stopped"):
+        project.runs.stop("work")
+    entry = project.audit(limit=1)[0]
+    assert (entry.action, entry.target, entry.detail) == ("stop", "work", run_id)
