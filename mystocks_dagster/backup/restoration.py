@@ -1,6 +1,7 @@
 """Restore a backup: `look` says what stands in the way, `restore` writes, `verify` compares all digests."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
@@ -195,6 +196,7 @@ def restore(found: Look, command: str, *, without: Collection[Part] = (), progre
             progress("the history to Postgres")
             _history(source, manifest, places.postgres)
         _put(source, places, last)
+        os.sync()  # after a power cut either all is there, or the mark
         mark.unlink()
     except OSError as error:
         raise disk_errors.explain(error, places.instance) or BackupError(

@@ -32,14 +32,14 @@ class Snapshot:
         table: Its name.
         version: Its version.
         rows: Its number of rows.
-        data: Its data files, relative to the lake.
+        data: Its data files, relative to the lake, and their sizes in bytes by the log.
         log: The files of its log up to that version, ascending, relative to the lake.
     """
 
     table: str
     version: int
     rows: int
-    data: tuple[str, ...]
+    data: Mapping[str, int]
     log: tuple[str, ...]
 
 
@@ -116,12 +116,12 @@ class TableFiles:
         opened = delta.open_table(self._uri(table), version)
         assert opened is not None, table
         files = pl.DataFrame(cast("Any", opened.get_add_actions(flatten=True)))
-        names = sorted(files["path"].to_list()) if files.height else []
+        sizes = dict(files.select("path", "size_bytes").sort("path").iter_rows()) if files.height else {}
         return Snapshot(
             table=table,
             version=version,
             rows=int(files["num_records"].sum()) if files.height else 0,
-            data=tuple(f"{table}/{name}" for name in names),
+            data={f"{table}/{name}": size for name, size in sizes.items()},
             log=tuple(f"{table}/{LOG}/{name}" for name in self._log(table, version)),
         )
 

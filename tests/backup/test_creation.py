@@ -19,6 +19,7 @@ from support.small_market import small_lake
 
 from mystocks_dagster.backup import creation
 from mystocks_dagster.lake import table_files
+from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.table_files import TableFiles
 
 TASKS = "tasks: []\n"
@@ -171,6 +172,20 @@ def test_an_interrupted_backup_goes_on_and_copies_no_data_file_twice(
     assert (target / "project" / "notes.txt").read_text(encoding="utf-8") == "later"
     assert not (target / "project" / "stale.txt").exists()
     assert "every digest is right" in cli("restore", str(target), "--check")
+
+
+def test_a_backup_that_a_power_cut_has_interrupted_is_whole_when_it_is_complete(
+    project: Folder, cli: Commands, tmp_path: Path
+) -> None:
+    target = tmp_path / "backup"
+    cli("backup", str(target))
+    before = Lake(str(project.root / "data")).read("stocks")
+    (target / "backup.json").unlink()
+    (target / "unfinished.json").write_text(json.dumps({"project": str(project.root)}), encoding="utf-8")
+    next((target / "lake" / "stocks").rglob("*.parquet")).write_bytes(b"")
+    cli("backup", str(target))
+    assert "every digest is right" in cli("restore", str(target), "--check")
+    assert Lake(str(target / "lake")).read("stocks").equals(before)
 
 
 def test_an_unfinished_backup_of_another_project_is_not_mixed_with_this_one(
