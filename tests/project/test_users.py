@@ -3,7 +3,9 @@
 import base64
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,17 +21,18 @@ from starlette.routing import Route
 from support.blocks import Reader, block
 from support.commands import Commands, commands_in
 from support.postgres import server_of_a_language, use_postgres
-from support.project import ROOT
+from support.project import ROOT, make_folder
 
 from mystocks_dagster.api.auth import USER
 from mystocks_dagster.dagster_tables import SqliteTables
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import open_instance
+from mystocks_dagster.instance import open_instance, open_tables
 from mystocks_dagster.project import calendar_refresh, users
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.roles import Role
 from mystocks_dagster.runs import stop
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.trading_calendar.refresh import RefreshResult
 from mystocks_dagster.web.mutations import MutationGuard
 
@@ -147,6 +150,46 @@ def test_a_removed_user_and_a_new_role_count_within_seconds(
     assert [(user["name"], user["role"]) for user in cli.json("users", "list")] == [("li", "operator")]
     cli("users", "remove", "li")
     assert switch().status_code == 401
+
+
+def test_no_user_is_lost_when_two_machines_add_some_at_once(
+    tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [make_folder(tmp_path / name) for name in ("first", "second")]
+    for folder in folders:
+        folder.write("tasks.yaml", TASKS)
+        use_postgres(folder, postgres, monkeypatch)
+    machines = []
+    for folder in folders:
+        monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
+        monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
+        machines.append(Settings.from_env())
+        open_instance(machines[-1]).dispose()
+    read = users.read
+
+    def slow(tables: Any) -> Any:
+        found = read(tables)
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(users, "read", slow)
+
+    def add(machine: int) -> None:
+        for number in range(5):
+            users.add(machines[machine], f"m{machine}-{number}", Role.VIEWER)
+
+    with ThreadPoolExecutor() as together:
+        list(together.map(add, range(2)))
+    assert len(read(open_tables(machines[0]))) == 10
+
+
+def test_a_change_of_users_that_another_one_blocks_changes_nothing(
+    desk: Desk, cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users, "_PATIENCE_SECONDS", 0)
+    with held(Settings.from_env().dagster_home, "users"):
+        assert "Nothing was changed" in cli("users", "add", "li", code=1)
+    assert cli.json("users", "list") == []
 
 
 def test_secrets_are_not_stored(desk: Desk, cli: Commands) -> None:
