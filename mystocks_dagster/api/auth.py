@@ -5,6 +5,7 @@ import binascii
 import hmac
 from collections.abc import Mapping
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,7 +15,7 @@ from mystocks_dagster.api.guesses import Guesses
 from mystocks_dagster.api.origins import Source, is_followed_link, source_of
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.api.session import Sessions
-from mystocks_dagster.project.users import KnownUsers
+from mystocks_dagster.project.users import KnownUsers, User
 
 #: Scope key: whether the request has the token or a user's secret, or no token is set.
 AUTHENTICATED = "mystocks.authenticated"
@@ -29,6 +30,8 @@ _CHECKED_HEADERS = ("host", "origin", "sec-fetch-site", "authorization", "conten
 
 class AuthMiddleware:
     """Accepts requests with the token or a user's secret or, if no token is set, requests to a loopback host name.
+
+    A websocket stays open for hours, so its user is looked up again with its messages.
 
     After ten wrong secrets from one address, its further ones are not looked at for up to a minute.
 
@@ -54,6 +57,8 @@ class AuthMiddleware:
         headers = headers_of(scope)
         refusal = self._refusal(scope, headers)
         if refusal is None:
+            if scope["type"] == "websocket":
+                receive, send = self._while_known(scope[USER], receive, send)
             await self._app(scope, receive, self._with_session(scope, headers, send))
         elif scope["type"] == "http":
             await refusal(scope, receive, send)
@@ -124,6 +129,32 @@ class AuthMiddleware:
         if user:
             scope[USER] = self._users.all().get(user)
         return user == "" or scope[USER] is not None
+
+    def _while_known(self, user: User | None, receive: Receive, send: Send) -> tuple[Receive, Send]:
+        """Return channels of a websocket that end at the next message after its user was removed or changed."""
+        if user is None:
+            return receive, send
+        closed = False
+
+        async def ended() -> bool:
+            nonlocal closed
+            users = await run_in_threadpool(self._users.all)
+            if not closed and users.get(user.name) != user:
+                closed = True
+                await send({"type": "websocket.close", "code": 1008})
+            return closed
+
+        async def receive_while_known() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.receive" and await ended():
+                return {"type": "websocket.disconnect", "code": 1008}
+            return message
+
+        async def send_while_known(message: Message) -> None:
+            if not closed and not (message["type"] == "websocket.send" and await ended()):
+                await send(message)
+
+        return receive_while_known, send_while_known
 
     def _with_session(self, scope: Scope, headers: Mapping[str, str], send: Send) -> Send:
         """Return a `send` that sets the websocket cookie for a browser that authenticated by password."""

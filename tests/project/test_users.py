@@ -11,19 +11,21 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
+import anyio
 import pytest
 from api.conftest import DESK, make_desk, open_client
 from fastapi.testclient import TestClient
 from project.test_access import TASKS, WAYS, Desk
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from support.blocks import Reader, block
 from support.commands import Commands, commands_in
 from support.postgres import server_of_a_language, use_postgres
 from support.project import ROOT, make_folder
 
-from mystocks_dagster.api.auth import USER
+from mystocks_dagster.api.auth import USER, AuthMiddleware
 from mystocks_dagster.dagster_tables import SqliteTables
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import open_instance, open_tables
@@ -150,6 +152,50 @@ def test_a_removed_user_and_a_new_role_count_within_seconds(
     assert [(user["name"], user["role"]) for user in cli.json("users", "list")] == [("li", "operator")]
     cli("users", "remove", "li")
     assert switch().status_code == 401
+
+
+@pytest.mark.parametrize("change", [("remove", "li"), ("role", "li", "viewer")])
+@pytest.mark.parametrize("first", ["the browser", "the server"])
+def test_a_page_that_is_open_shows_nothing_more_to_a_user_who_was_removed(
+    desk: Desk, cli: Commands, monkeypatch: pytest.MonkeyPatch, change: tuple[str, ...], first: str
+) -> None:
+    reached: list[str] = []
+
+    async def dagster(socket: WebSocket) -> None:
+        await socket.accept()
+        async for text in socket.iter_text():
+            reached.append(text)
+            await socket.send_text("an answer")
+            if text == "subscribe":
+                await changed.wait()
+                await socket.send_text("an event")
+
+    settings = Settings.from_env()
+    secret = users.add(settings, "li", Role.OPERATOR)
+    monkeypatch.setattr(users, "_KEPT_SECONDS", 0)
+    app = Starlette(routes=[WebSocketRoute("/dagster/graphql", dagster)])
+    guard = AuthMiddleware(app, OWNER, "server", users.KnownUsers(settings))
+    changed = anyio.Event()
+    with TestClient(guard) as client:
+
+        def opened(value: str) -> Any:
+            headers = {"authorization": f"Bearer {value}"}
+            return client.websocket_connect("ws://127.0.0.1/dagster/graphql", headers=headers)
+
+        with opened(secret) as socket, opened(OWNER) as owner:
+            socket.send_text("subscribe" if first == "the server" else "ask")
+            assert socket.receive_text() == "an answer"
+            cli("users", *change)
+            if first == "the server":
+                client.portal.call(changed.set)
+            else:
+                socket.send_text("ask again")
+            with pytest.raises(WebSocketDisconnect) as closed:
+                socket.receive_text()
+            assert closed.value.code == 1008
+            owner.send_text("ask as the owner")
+            assert owner.receive_text() == "an answer"
+    assert "ask again" not in reached
 
 
 def test_no_user_is_lost_when_two_machines_add_some_at_once(
