@@ -70,9 +70,10 @@ def create(
         _finish(target, done)
         return done
     except OSError as error:
-        raise disk_errors.explain(error, target) or BackupError(
-            f"{error.filename or target} cannot be copied: {error.strerror}. Mend it and repeat the command; what is "
-            "there is kept."
+        name = Path(error.filename or target)
+        full = real_path(name).is_relative_to(real_path(target)) and disk_errors.explain(error, target, instance=False)
+        raise full or BackupError(
+            f"{name} cannot be copied: {error.strerror}. Mend it and repeat the command; what is there is kept."
         ) from error
 
 

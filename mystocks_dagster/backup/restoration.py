@@ -199,7 +199,7 @@ def restore(found: Look, command: str, *, without: Collection[Part] = (), progre
         os.sync()  # after a power cut either all is there, or the mark
         mark.unlink()
     except OSError as error:
-        raise disk_errors.explain(error, places.instance) or BackupError(
+        raise disk_errors.explain(error, places.project, instance=False) or BackupError(
             f"{error.filename or places.project} cannot be written: {error.strerror}. Mend it and repeat the command."
         ) from error
 

@@ -89,9 +89,11 @@ class TableFiles:
 
     @contextmanager
     def reading(self, path: str) -> Generator[IO[bytes]]:
-        """Open a file for reading."""
-        with delta.translate_errors(self.location), self._files.open_input_stream(path) as file:
-            yield cast("IO[bytes]", file)
+        """Open a file for reading; errors of what is done with its content meanwhile stay as they are."""
+        with delta.translate_errors(self.location):
+            file = self._files.open_input_stream(path)
+        with file:
+            yield cast("IO[bytes]", _Reading(file, self.location))
 
     @contextmanager
     def writing(self, path: str) -> Generator[IO[bytes]]:
@@ -138,3 +140,15 @@ class TableFiles:
 
         with delta.translate_errors(self.location):
             return [info.base_name for info in self._files.get_file_info(FileSelector(folder, allow_not_found=True))]
+
+
+class _Reading:
+    """A stream from a file of a lake, whose errors are those of the lake."""
+
+    def __init__(self, file: Any, location: str) -> None:
+        self._file, self._location = file, location
+
+    def read(self, size: int) -> bytes:
+        """Read on."""
+        with delta.translate_errors(self._location):
+            return self._file.read(size)
