@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import anyio
 import pytest
@@ -29,6 +30,7 @@ from mystocks_dagster.api.auth import USER, AuthMiddleware
 from mystocks_dagster.dagster_tables import SqliteTables
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.instance import open_instance, open_tables
+from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.project import calendar_refresh, users
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.roles import Role
@@ -196,6 +198,22 @@ def test_a_page_that_is_open_shows_nothing_more_to_a_user_who_was_removed(
             owner.send_text("ask as the owner")
             assert owner.receive_text() == "an answer"
     assert "ask again" not in reached
+
+
+def test_a_log_that_is_followed_ends_for_a_user_who_was_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.from_env()
+    secret = users.add(settings, "li", Role.VIEWER)
+    monkeypatch.setattr(users, "_KEPT_SECONDS", 0)
+
+    def follow(*_: Any, beat: bool) -> Iterator[str]:
+        yield "first\n"
+        users.remove(settings, "li")
+        yield from ["more\n"] * 9
+
+    monkeypatch.setattr(TaskManager, "get_execution", lambda *_: None)
+    monkeypatch.setattr(TaskManager, "follow_logs", follow)
+    answer = enter(desk, secret).get(f"/api/tasks/executions/{uuid4()}:base/logs", params={"follow": True})
+    assert answer.text == "first\n"
 
 
 def test_no_user_is_lost_when_two_machines_add_some_at_once(
