@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dagster._core.definitions.sensor_definition import SensorType
     from dagster._core.events import StepMaterializationData
     from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
+    from dagster._core.execution.plan.active import ActiveExecution
     from dagster._core.instance import RUNLESS_RUN_ID
     from dagster._core.instance.ref import InstanceRef
     from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
@@ -203,6 +204,9 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
     },
     "dagster._core.execution.backfill": {
         "BULK_ACTION_TERMINAL_STATUSES": "the states of backfills that have ended, whose runs may be removed",
+    },
+    "dagster._core.execution.plan.active": {
+        "ActiveExecution": "the steps of a run, which wait for a retry so that no stop ends it (decision 21)",
     },
     "dagster._core.instance": {
         "RUNLESS_RUN_ID": "the run id of events that outlive their run",

@@ -17,7 +17,8 @@ from mystocks_dagster.plain_files import real_path
 TIGHT_BYTES = 2_000_000
 #: A file that is reserved while there is space, and deleted by a clean-up on a full disk: deleting rows needs space.
 RESERVE, RESERVE_BYTES = "reserve", 1_000_000
-_FULL_CODES = (errno.ENOSPC, errno.EDQUOT)
+#: Of the operating system, for a disk or a quota without free space.
+FULL_CODES = (errno.ENOSPC, errno.EDQUOT)
 _READ_ONLY_CODES = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FULL_WORDS = ("disk is full", "no space left", "disk quota", "diskfull")
 _READ_ONLY_WORDS = ("readonly database", "read-only file system", "permission denied")
@@ -25,8 +26,14 @@ _READ_ONLY_WORDS = ("readonly database", "read-only file system", "permission de
 _VAGUE_WORDS = ("disk i/o error", "unable to open database file", "attempt to write")
 
 
-def explain(error: BaseException, folder: Path) -> InstanceError | None:
-    """Return a readable error if a full or read-only disk under the instance's folder caused `error`; else None."""
+def explain(error: BaseException, folder: Path, *, instance: bool = True) -> InstanceError | None:
+    """Return a readable error if a full or read-only disk under a folder caused `error`; else None.
+
+    Args:
+        error: What was raised.
+        folder: The instance's folder, or another one.
+        instance: Whether it is the instance's, where a clean-up makes space and DAGSTER_HOME names another one.
+    """
     texts = list(_causes(error))
     if texts and (other := _other_file(error, folder)):
         return InstanceError(
@@ -34,7 +41,11 @@ def explain(error: BaseException, folder: Path) -> InstanceError | None:
             "or choose another path."
         )
     if any(text in ("full", *_FULL_WORDS) for text in texts) or (texts and room(folder) < TIGHT_BYTES):
-        return InstanceError(full(folder))
+        return InstanceError(full(folder) if instance else _full(folder))
+    if texts and not instance:
+        return InstanceError(
+            f"{folder}: cannot be written ({_first_line(error)}). Make it writable, or name another folder."
+        )
     if texts:
         return InstanceError(
             f"{folder}: cannot be written ({_first_line(error)}). Make it writable, "
@@ -50,6 +61,14 @@ def full(folder: Path) -> str:
         f"The disk of {folder} is full: {free:,.1f} of {total:,.1f} MB are free. "
         "Free some space: remove old runs with `mystocks cleanup --days 30`, which works on a full disk, "
         "or delete other files on it."
+    )
+
+
+def _full(folder: Path) -> str:
+    free, total = megabytes(folder)
+    return (
+        f"The disk of {folder} is full: {free:,.1f} of {total:,.1f} MB are free. Free some space on it, or name a "
+        "folder on another disk."
     )
 
 
@@ -95,8 +114,8 @@ def _causes(error: BaseException) -> Iterator[str]:
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
-        if isinstance(cause, OSError) and cause.errno in (*_FULL_CODES, *_READ_ONLY_CODES):
-            yield "full" if cause.errno in _FULL_CODES else "read-only"
+        if isinstance(cause, OSError) and cause.errno in (*FULL_CODES, *_READ_ONLY_CODES):
+            yield "full" if cause.errno in FULL_CODES else "read-only"
         elif isinstance(cause, sqlite3.Error) or hasattr(cause, "orig"):
             text = str(cause).lower()
             yield from (words for words in (*_FULL_WORDS, *_READ_ONLY_WORDS, *_VAGUE_WORDS) if words in text)

@@ -31,6 +31,13 @@ def check(config: Any) -> None:
             _check(key, found)
 
 
+def variables(config: Any) -> Iterator[str]:
+    """Yield the environment variables that the storage of a dagster.yaml takes values from."""
+    for _, value in _entries("", _storage(config)):
+        if isinstance(value, Mapping):
+            yield value["env"]
+
+
 def runs_elsewhere(config: Any) -> bool:
     """Return whether a dagster.yaml names a launcher that hands runs to other machines, or to pods."""
     launcher = config.get("run_launcher") if isinstance(config, Mapping) else None

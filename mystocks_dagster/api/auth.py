@@ -3,8 +3,10 @@
 import base64
 import binascii
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,12 +16,14 @@ from mystocks_dagster.api.guesses import Guesses
 from mystocks_dagster.api.origins import Source, is_followed_link, source_of
 from mystocks_dagster.api.responses import JsonResponse
 from mystocks_dagster.api.session import Sessions
-from mystocks_dagster.project.users import KnownUsers
+from mystocks_dagster.project.users import KnownUsers, User
 
 #: Scope key: whether the request has the token or a user's secret, or no token is set.
 AUTHENTICATED = "mystocks.authenticated"
 #: Scope key: the user of the request; None for the owner, and on a server without a token.
 USER = "mystocks.user"
+#: Scope key: an async function that says whether the user is still the one who was let in, for answers that last.
+STILL_KNOWN = "mystocks.still_known"
 #: Calls without authentication: the bare status, the probes, and which instance this server belongs to.
 _OPEN_PATHS = ("/api/tasks/health", "/api/tasks/health/", "/health/live", "/health/ready", "/ready")
 _OPEN_CALLS = frozenset({(method, path) for method in ("GET", "HEAD") for path in _OPEN_PATHS})
@@ -29,6 +33,8 @@ _CHECKED_HEADERS = ("host", "origin", "sec-fetch-site", "authorization", "conten
 
 class AuthMiddleware:
     """Accepts requests with the token or a user's secret or, if no token is set, requests to a loopback host name.
+
+    A websocket stays open for hours, so its user is looked up again with its messages.
 
     After ten wrong secrets from one address, its further ones are not looked at for up to a minute.
 
@@ -54,6 +60,9 @@ class AuthMiddleware:
         headers = headers_of(scope)
         refusal = self._refusal(scope, headers)
         if refusal is None:
+            scope[STILL_KNOWN] = partial(self._is_still_known, scope[USER])
+            if scope["type"] == "websocket":
+                receive, send = _while_known(scope[STILL_KNOWN], receive, send)
             await self._app(scope, receive, self._with_session(scope, headers, send))
         elif scope["type"] == "http":
             await refusal(scope, receive, send)
@@ -125,6 +134,9 @@ class AuthMiddleware:
             scope[USER] = self._users.all().get(user)
         return user == "" or scope[USER] is not None
 
+    async def _is_still_known(self, user: User | None) -> bool:
+        return user is None or (await run_in_threadpool(self._users.all)).get(user.name) == user
+
     def _with_session(self, scope: Scope, headers: Mapping[str, str], send: Send) -> Send:
         """Return a `send` that sets the websocket cookie for a browser that authenticated by password."""
         sessions = self._sessions
@@ -141,6 +153,30 @@ class AuthMiddleware:
             await send(message)
 
         return send_with_cookie
+
+
+def _while_known(is_known: Callable[[], Awaitable[bool]], receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Return channels of a websocket that end at the next message after its user was removed or changed."""
+    closed = False
+
+    async def ended() -> bool:
+        nonlocal closed
+        if not await is_known() and not closed:
+            closed = True
+            await send({"type": "websocket.close", "code": 1008})
+        return closed
+
+    async def receive_while_known() -> Message:
+        message = await receive()
+        if message["type"] == "websocket.receive" and await ended():
+            return {"type": "websocket.disconnect", "code": 1008}
+        return message
+
+    async def send_while_known(message: Message) -> None:
+        if not closed and not (message["type"] == "websocket.send" and await ended()):
+            await send(message)
+
+    return receive_while_known, send_while_known
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

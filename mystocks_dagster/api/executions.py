@@ -1,14 +1,15 @@
 """REST calls about executions: list, get, logs, stop, clean up."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Annotated, Any
 
 import anyio
 from anyio import to_thread
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
+from mystocks_dagster.api.auth import STILL_KNOWN
 from mystocks_dagster.api.languages import SpokenRoute
 from mystocks_dagster.api.request_models import ExecutionId, Manager, OptionalId, Since, Until
 from mystocks_dagster.api.response_models import Cleaned, TaskExecution, TaskResponse, documented
@@ -60,6 +61,7 @@ def stop_execution(manager: Manager, execution_id: ExecutionId) -> Any:
 
 @router.get("/{execution_id}/logs", responses=_TEXT)
 def get_logs(
+    request: Request,
     manager: Manager,
     execution_id: ExecutionId,
     follow: Annotated[bool, Query(description="Send new lines until the execution has ended.")] = False,
@@ -73,13 +75,14 @@ def get_logs(
             503, f"{MAX_FOLLOWERS} logs are followed already. Try again when one of these executions has ended."
         )
     return StreamingResponse(
-        _stream(manager.follow_logs(execution_id, beat=True)), media_type="text/plain; charset=utf-8"
+        _stream(manager.follow_logs(execution_id, beat=True), request.scope[STILL_KNOWN]),
+        media_type="text/plain; charset=utf-8",
     )
 
 
-async def _stream(lines: Iterator[str]) -> AsyncIterator[str]:
+async def _stream(lines: Iterator[str], is_known: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
     # An empty line comes twice a second while nothing is logged, so that a closed connection frees its thread.
-    while (line := await to_thread.run_sync(_next, lines, limiter=_followers)) is not None:
+    while (line := await to_thread.run_sync(_next, lines, limiter=_followers)) is not None and await is_known():
         yield line
 
 

@@ -1,5 +1,6 @@
 """Copies with digests: a file appears under its name only when all of it is there."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -9,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
+from mystocks_dagster import disk_errors
 from mystocks_dagster.backup.manifest import FileEntry
 
 _BLOCK = 1 << 20
@@ -59,6 +61,10 @@ def appearing(path: Path, mode: int = 0o600) -> Generator[IO[bytes]]:
             yield file
         scratch.chmod(mode)
         scratch.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno in disk_errors.FULL_CODES:
+            error.filename = str(path)
+        raise
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -110,5 +116,9 @@ def _copy_database(source: Path, target: Path) -> None:
             new.execute("PRAGMA journal_mode = DELETE")
         scratch.chmod(0o600)
         scratch.replace(target)
+    except sqlite3.Error as error:
+        full = "disk is full" in str(error)
+        code, path = (errno.ENOSPC, target) if full else (errno.EIO, source)
+        raise OSError(code, str(error), str(path)) from error
     finally:
         scratch.unlink(missing_ok=True)

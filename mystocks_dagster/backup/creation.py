@@ -70,9 +70,10 @@ def create(
         _finish(target, done)
         return done
     except OSError as error:
-        raise disk_errors.explain(error, target) or BackupError(
-            f"{error.filename or target} cannot be copied: {error.strerror}. Mend it and repeat the command; what is "
-            "there is kept."
+        name = Path(error.filename or target)
+        full = real_path(name).is_relative_to(real_path(target)) and disk_errors.explain(error, target, instance=False)
+        raise full or BackupError(
+            f"{name} cannot be copied: {error.strerror}. Mend it and repeat the command; what is there is kept."
         ) from error
 
 
@@ -137,9 +138,10 @@ def _lake(settings: Settings, folder: Folder, progress: Progress) -> tuple[Table
     tables = []
     for snapshot in files.snapshots():
         progress(f"{snapshot.table}: {snapshot.rows:,} rows, version {snapshot.version}")
-        for path in snapshot.data:
-            # Nobody changes a data file: one that an interrupted backup has copied is the same.
-            if (folder.root / "lake" / path).exists():
+        for path, size in snapshot.data.items():
+            # Nobody changes a data file: one that an interrupted backup has copied is the same, if all of it is there.
+            there = folder.root / "lake" / path
+            if there.is_file() and there.stat().st_size == size:
                 folder.note(f"lake/{path}")
             else:
                 _fetch(files, path, folder)
@@ -153,6 +155,10 @@ def _fetch(files: TableFiles, path: str, folder: Folder) -> None:
     name = f"lake/{path}"
     with files.reading(path) as stream, appearing(folder.root / name) as out:
         size, digest = copied(stream, out)
+        if "/_delta_log/" not in path:
+            # The next attempt keeps a data file that is there: after a power cut too it is whole, or not there.
+            out.flush()
+            os.fsync(out.fileno())
     folder.files.append(FileEntry(path=name, bytes=size, sha256=digest))
 
 
@@ -162,6 +168,6 @@ def _finish(target: Path, done: Manifest) -> None:
     for path in [path for path in target.rglob("*") if path.is_file()]:
         if path.relative_to(target).as_posix() not in wanted:
             path.unlink()
-    os.sync()  # once for all files: each on its own would take most of the time
+    os.sync()
     done.write(target)
     (target / manifest.UNFINISHED).unlink()

@@ -1,12 +1,13 @@
 """Restore a backup: `look` says what stands in the way, `restore` writes, `verify` compares all digests."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from mystocks_dagster import disk_errors, storage_config
 from mystocks_dagster.backup import postgres
@@ -19,7 +20,8 @@ from mystocks_dagster.errors import BackupDamaged, BackupError
 from mystocks_dagster.instance import RELATIVE_HOME, config_of
 from mystocks_dagster.lake.table_files import TableFiles
 from mystocks_dagster.plain_files import real_path
-from mystocks_dagster.settings import DEMO_LAKE, LAKE, RESTORING, Settings
+from mystocks_dagster.secret_files import as_given
+from mystocks_dagster.settings import DEMO_LAKE, LAKE, RESTORING, Settings, environment
 from mystocks_dagster.taskfile import atomic_files
 
 #: The database of the runs, where it is of SQLite.
@@ -43,6 +45,35 @@ def below(settings: Settings, folder: Path) -> Settings:
     return replace(
         settings, root=root, task_file=root / "tasks.yaml", lake=str(root / LAKE), dagster_home=root / RELATIVE_HOME
     )
+
+
+def overriding(settings: Settings, found: Look) -> dict[str, str]:
+    """Return the variables by which a command in the restored folder would work on another place than the restored one.
+
+    Args:
+        settings: The settings of the restore.
+        found: What `look` found with them.
+
+    Returns:
+        Variable to the place that a command would use. `dagster.yaml` stands for the file that names a database itself.
+        The address of a database is not shown, for it may hold a password.
+    """
+    given = as_given(environment())
+    there = Settings.from_env(settings.root, restoring=True)
+    used = {
+        "MYSTOCKS_ROOT": (there.root, settings.root),
+        "MYSTOCKS_TASKS": (there.task_file, settings.task_file),
+        "DAGSTER_HOME": (there.dagster_home, settings.dagster_home),
+        "MYSTOCKS_LAKE": (there.lake, settings.lake),
+    }
+    if found.manifest.demo:  # its commands use the demo's lake, whatever the variable says
+        del used["MYSTOCKS_LAKE"]
+    others = {name: str(place) for name, (place, restored) in used.items() if given.get(name) and place != restored}
+    config = _config(found.source, found.manifest)
+    if (url := storage_config.postgres_url(config)) and url != found.places.postgres:
+        names = [name if name in given else f"{name}_FILE" for name in storage_config.variables(config)]
+        others |= dict.fromkeys(names or ["dagster.yaml"], "the database that it names")
+    return others
 
 
 def look(settings: Settings, source: Path, *, without: Collection[Part] = ()) -> Look:
@@ -139,9 +170,10 @@ def restore(found: Look, command: str, *, without: Collection[Part] = (), progre
             progress("the history to Postgres")
             _history(source, manifest, places.postgres)
         _put(source, places, last)
+        os.sync()  # after a power cut either all is there, or the mark
         mark.unlink()
     except OSError as error:
-        raise disk_errors.explain(error, places.instance) or BackupError(
+        raise disk_errors.explain(error, places.project, instance=False) or BackupError(
             f"{error.filename or places.project} cannot be written: {error.strerror}. Mend it and repeat the command."
         ) from error
 
@@ -152,15 +184,19 @@ def _wanted(file: FileEntry, without: Collection[Part]) -> bool:
 
 
 def _database(source: Path, manifest: Manifest, settings: Settings) -> str:
-    files = [_own(source, file) for file in manifest.files if file.path == "project/dagster.yaml"]
-    config = config_of(files[0].read_text(encoding="utf-8")) if files and files[0].is_file() else None
-    if url := storage_config.postgres_url(config):
+    if url := storage_config.postgres_url(_config(source, manifest)):
         return url
     raise BackupError(
         "The history of this backup is that of a Postgres database, and its dagster.yaml names none that is set here. "
         f"Set MYSTOCKS_POSTGRES_URL to an empty database, or leave it out: mystocks restore {source} --no-history "
         f"(the settings of this place: {settings.root})"
     )
+
+
+def _config(source: Path, manifest: Manifest) -> Any:
+    """Return the content of the dagster.yaml of a backup; None without one."""
+    files = [_own(source, file) for file in manifest.files if file.path == "project/dagster.yaml"]
+    return config_of(files[0].read_text(encoding="utf-8")) if files and files[0].is_file() else None
 
 
 def _put(source: Path, places: Places, files: list[FileEntry]) -> None:

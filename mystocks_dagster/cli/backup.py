@@ -94,22 +94,39 @@ def restore(
     if folder:
         settings = restoration.below(settings, folder)
     found = restoration.look(settings, source.absolute(), without=parts)
+    others = restoration.overriding(settings, found)
     again = _again(settings, found.source, folder, parts)
     restoration.restore(found, again, without=parts, progress=_progress(json=json))
     places = {name: str(value) for name, value in vars(found.places).items() if value and name != "postgres"}
     if json:
-        print_json({**_summary(found.manifest, source, began), "places": places})
+        print_json({**_summary(found.manifest, source, began), "places": places, "overridden_by": others})
         return
     _report(found.manifest)
     for part, place in places.items():
         console.print(f"{part:<9} {place}", markup=False)
     console.print("Two copies of a project start everything twice: stop the other one before: mystocks ui")
+    for name, used in others.items():
+        _warn(name, used, settings.root)
 
 
 def _again(settings: Settings, source: Path, folder: Path | None, parts: "list[Part]") -> str:
     """Return the command that continues this restore from any folder, or from this one if the places are its own."""
     words = ["mystocks", *(["--demo"] if settings.demo else []), "restore", str(source)]
     return shlex.join([*words, *([str(settings.root)] if folder else []), *(f"--no-{part}" for part in parts)])
+
+
+def _warn(name: str, used: str, root: Path) -> None:
+    """Say that a command in the restored project would not work on what was restored, and what to do before."""
+    if name == "dagster.yaml":
+        console.print(
+            f"[red]{escape(str(root / name))} names a database that is not the copy's.[/] Before the first command "
+            "there: name an empty database"
+        )
+        return
+    console.print(
+        f"[red]{escape(name)} is set: commands in {escape(str(root))} would use {escape(used)}, not the copy's.[/] "
+        f"Before the first command there: unset {escape(name)}"
+    )
 
 
 def _without(*, history: bool, lake: bool) -> "list[Part]":

@@ -34,9 +34,10 @@ def migrate(
 
     settings = Settings.from_env()
     lake = Lake(settings.lake)
-    steps = plan(lake) if dry_run else execute(lake, report)
-    if steps and not dry_run:
-        audit.note(settings, CLI, "migrate the lake", "", ", ".join(dict.fromkeys(step.table for step in steps)))
+    steps = plan(lake)
+    if steps and not dry_run:  # noted first, for it may be killed between two tables
+        audit.add(settings, CLI, "migrate the lake", "", ", ".join(dict.fromkeys(step.table for step in steps)))
+        steps = execute(lake, report)
     if json:
         print_json({"dry_run": dry_run, "steps": [vars(step) for step in steps]})
         return

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -49,7 +50,7 @@ def execute(instance: Any, run_id: str) -> None:
     """
     from dagster import DagsterEventType, DagsterExecutionInterruptedError
 
-    from mystocks_dagster.dagster_internals import execute_run_command_body
+    from mystocks_dagster.dagster_internals import ActiveExecution, execute_run_command_body
     from mystocks_dagster.processes.bell import QUEUE_BELL, ring
     from mystocks_dagster.runs.stop import is_stopped, settle
 
@@ -58,12 +59,21 @@ def execute(instance: Any, run_id: str) -> None:
         if event.event_type == DagsterEventType.RUN_START and is_stopped(instance, run_id):
             raise DagsterExecutionInterruptedError(f"The run {run_id} was stopped before its first step.")
 
+    ActiveExecution.sleep_til_ready = _wait
     instance.report_run_failed = partial(_report_failed, instance.report_run_failed)
     try:
         execute_run_command_body(run_id, instance, follow, set_exit_code_on_failure=False)
     finally:
         settle(instance, run_id)
         ring(Path(instance.root_directory) / QUEUE_BELL)  # its place in the queue is free
+
+
+def _wait(self: Any) -> None:
+    """Wait for a retry or a slot of a pool as Dagster does, but let a stop end it: Dagster only notes the signal."""
+    from dagster import raise_execution_interrupts
+
+    with raise_execution_interrupts():
+        time.sleep(max(0, self.sleep_interval()))
 
 
 def _report_failed(report: Any, run: Any, message: str | None = None, job_failure_data: Any = None) -> Any:

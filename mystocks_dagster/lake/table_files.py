@@ -32,14 +32,14 @@ class Snapshot:
         table: Its name.
         version: Its version.
         rows: Its number of rows.
-        data: Its data files, relative to the lake.
+        data: Its data files, relative to the lake, and their sizes in bytes by the log.
         log: The files of its log up to that version, ascending, relative to the lake.
     """
 
     table: str
     version: int
     rows: int
-    data: tuple[str, ...]
+    data: Mapping[str, int]
     log: tuple[str, ...]
 
 
@@ -89,9 +89,11 @@ class TableFiles:
 
     @contextmanager
     def reading(self, path: str) -> Generator[IO[bytes]]:
-        """Open a file for reading."""
-        with delta.translate_errors(self.location), self._files.open_input_stream(path) as file:
-            yield cast("IO[bytes]", file)
+        """Open a file for reading; errors of what is done with its content meanwhile stay as they are."""
+        with delta.translate_errors(self.location):
+            file = self._files.open_input_stream(path)
+        with file:
+            yield cast("IO[bytes]", _Reading(file, self.location))
 
     @contextmanager
     def writing(self, path: str) -> Generator[IO[bytes]]:
@@ -116,12 +118,12 @@ class TableFiles:
         opened = delta.open_table(self._uri(table), version)
         assert opened is not None, table
         files = pl.DataFrame(cast("Any", opened.get_add_actions(flatten=True)))
-        names = sorted(files["path"].to_list()) if files.height else []
+        sizes = dict(files.select("path", "size_bytes").sort("path").iter_rows()) if files.height else {}
         return Snapshot(
             table=table,
             version=version,
             rows=int(files["num_records"].sum()) if files.height else 0,
-            data=tuple(f"{table}/{name}" for name in names),
+            data={f"{table}/{name}": size for name, size in sizes.items()},
             log=tuple(f"{table}/{LOG}/{name}" for name in self._log(table, version)),
         )
 
@@ -138,3 +140,15 @@ class TableFiles:
 
         with delta.translate_errors(self.location):
             return [info.base_name for info in self._files.get_file_info(FileSelector(folder, allow_not_found=True))]
+
+
+class _Reading:
+    """A stream from a file of a lake, whose errors are those of the lake."""
+
+    def __init__(self, file: Any, location: str) -> None:
+        self._file, self._location = file, location
+
+    def read(self, size: int) -> bytes:
+        """Read on."""
+        with delta.translate_errors(self._location):
+            return self._file.read(size)

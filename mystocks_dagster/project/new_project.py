@@ -53,7 +53,7 @@ def create(folder: Path, language: Language, *, postgres: bool = False) -> list[
         for path in written:
             with contextlib.suppress(OSError):  # where a folder of it is a file, nothing was written
                 path.unlink(missing_ok=True)
-        raise disk_errors.explain(error, folder) or SettingsError(
+        raise disk_errors.explain(error, folder, instance=False) or SettingsError(
             f"{folder} cannot be written: {error.strerror}. Choose another folder."
         ) from None
 

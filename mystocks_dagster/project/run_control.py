@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mystocks_dagster.errors import (
@@ -195,12 +196,12 @@ class RunControl:
 
         def stop(run: "dg.DagsterRun") -> StopResult | MyStocksError:
             name = task_ids.get(run.job_name, run.job_name)
+            # Noted before the run has ended: that takes a while, may fail, and who waits for it may be killed.
+            noted = partial(audit.note, self._state.settings, self._caller, Action.STOP, name, run.run_id)
             try:
-                stopped = stopping.stop(self._state.instance, run, task_ids)
-                audit.note(self._state.settings, self._caller, Action.STOP, name, run.run_id)
+                return stopping.stop(self._state.instance, run, task_ids, noted)
             except MyStocksError as error:
                 return error
-            return stopped
 
         with ThreadPoolExecutor(max_workers=len(runs) or 1) as together:
             return list(together.map(stop, runs))

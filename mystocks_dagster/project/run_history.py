@@ -153,10 +153,18 @@ class RunHistory:
         # First, because opening the databases needs disk space.
         tight = make_room(home, days, dry_run=dry_run)
         instance = InstanceRef(self._state.instance, home)
-        done = clean_up(instance, days, dry_run=dry_run, progress=progress, tight=tight)
-        if not dry_run:
-            audit.note(self._state.settings, self._caller, Action.CLEAN_UP, "", f"{done.runs} runs, {days} days")
-        return done
+        # Before runs are removed, for it may be killed meanwhile; on a full disk afterwards, when there is space again.
+        begun = list[int]()
+
+        def note(runs: int) -> None:
+            audit.add(self._state.settings, self._caller, Action.CLEAN_UP.value, "", f"{runs} runs, {days} days")
+
+        begins = note if tight is None else begun.append
+        try:
+            return clean_up(instance, days, dry_run=dry_run, progress=progress, tight=tight, begins=begins)
+        finally:
+            if begun:
+                note(begun[0])
 
     def _public_status(self) -> Callable[[str, str], str]:
         """Return the function from task id and stored status to public status; it reads the switches at most once."""

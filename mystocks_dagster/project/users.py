@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from mystocks_dagster.dagster_tables import DagsterTables
-from mystocks_dagster.errors import InstanceError, InvalidParams, SettingsError, UnknownName
+from mystocks_dagster.errors import InstanceError, InvalidParams, NotNow, SettingsError, UnknownName
 from mystocks_dagster.excerpts import near
 from mystocks_dagster.instance import open_tables
 from mystocks_dagster.market.clock import now
@@ -24,14 +24,16 @@ from mystocks_dagster.project.access import CLI, Caller
 from mystocks_dagster.project.roles import Role
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared import locks
+from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.tags import Storage
-from mystocks_dagster.taskfile import atomic_files
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 #: Names that stand for others in the audit log.
 _TAKEN = frozenset({"owner", "local"})
 #: Seconds after which a server knows of a change.
 _KEPT_SECONDS = 2.0
+#: Seconds to wait for other changes.
+_PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ def add(settings: Settings, name: str, role: Role) -> str:
 
     Raises:
         InvalidParams: The name is taken, or not one of small letters, digits, - and _.
+        NotNow: Another change of the users takes too long.
     """
     if not _NAME.fullmatch(name) or name in _TAKEN:
         raise InvalidParams(
@@ -164,7 +167,12 @@ def _named(users: Mapping[str, User], name: str) -> User:
 
 def _change(settings: Settings, change: Callable[[dict[str, User]], None]) -> None:
     tables = open_tables(settings)
-    with atomic_files.locked(settings.dagster_home / "users"):
+    # Under a lock of all machines: all users are one value of the storage, and none may be lost.
+    with held(settings.dagster_home, "users", _PATIENCE_SECONDS) as alone:
+        if not alone:
+            raise NotNow(
+                f"Nothing was changed: another change of the users has taken longer than {_PATIENCE_SECONDS} s."
+            )
         users = read(tables)
         change(users)
         tables.keep(Storage.USERS, json.dumps({name: asdict(user) for name, user in users.items()}, ensure_ascii=False))

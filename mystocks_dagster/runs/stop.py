@@ -7,7 +7,7 @@ overwritten. See docs/decisions/0021.
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,8 +91,19 @@ def run_named(instance: dg.DagsterInstance, task_ids: Mapping[str, str], name: s
     return run
 
 
-def stop(instance: dg.DagsterInstance, run: dg.DagsterRun, task_ids: Mapping[str, str]) -> StopResult:
+def stop(
+    instance: dg.DagsterInstance,
+    run: dg.DagsterRun,
+    task_ids: Mapping[str, str],
+    requested: Callable[[], object] = lambda: None,
+) -> StopResult:
     """Stop a run and wait for its end: remove it from the queue, or end its process with all child processes.
+
+    Args:
+        instance: Dagster's instance.
+        run: The run.
+        task_ids: Task ids by the names of Dagster's steps.
+        requested: Called when the stop is requested, before the wait for the run's end.
 
     Raises:
         NotNow: It is part of a Python program.
@@ -103,6 +114,7 @@ def stop(instance: dg.DagsterInstance, run: dg.DagsterRun, task_ids: Mapping[str
     executions = history.of_run(instance, run.run_id, task_ids)
     active = [execution.execution_id for execution in executions if execution.status in UNDER_WAY]
     request(instance, run.run_id)
+    requested()
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
         current = instance.get_run_by_id(run.run_id)

@@ -1,9 +1,11 @@
 """A backup is of one moment, whoever writes meanwhile; what it cannot copy, it says."""
 
+import errno
 import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +20,11 @@ from support.project import Folder
 from support.small_market import small_lake
 
 from mystocks_dagster.backup import creation
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.lake import table_files
+from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.lake.table_files import TableFiles
+from mystocks_dagster.settings import Settings
 
 TASKS = "tasks: []\n"
 
@@ -171,6 +176,52 @@ def test_an_interrupted_backup_goes_on_and_copies_no_data_file_twice(
     assert (target / "project" / "notes.txt").read_text(encoding="utf-8") == "later"
     assert not (target / "project" / "stale.txt").exists()
     assert "every digest is right" in cli("restore", str(target), "--check")
+
+
+def test_a_backup_that_a_power_cut_has_interrupted_is_whole_when_it_is_complete(
+    project: Folder, cli: Commands, tmp_path: Path
+) -> None:
+    target = tmp_path / "backup"
+    cli("backup", str(target))
+    before = Lake(str(project.root / "data")).read("stocks")
+    (target / "backup.json").unlink()
+    (target / "unfinished.json").write_text(json.dumps({"project": str(project.root)}), encoding="utf-8")
+    next((target / "lake" / "stocks").rglob("*.parquet")).write_bytes(b"")
+    cli("backup", str(target))
+    assert "every digest is right" in cli("restore", str(target), "--check")
+    assert Lake(str(target / "lake")).read("stocks").equals(before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kilobytes", [16, 64, 256])  # where the files, a database or the lake do not fit
+def test_a_full_disk_of_the_backups_is_not_cured_by_a_clean_up_of_the_history(
+    project: Folder, cli: Commands, tmp_path: Path, kilobytes: int
+) -> None:
+    cli("history")
+    target = tmp_path / "stick"
+    target.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(target)]
+    if os.geteuid() != 0 or subprocess.run(["mount", *options], capture_output=True).returncode:
+        pytest.skip("a file system cannot be mounted here")
+    try:
+        told = cli("backup", str(target / "one"), code=1)
+    finally:
+        subprocess.run(["umount", "-l", str(target)], check=True)
+    assert f"The disk of {target / 'one'} is full" in told
+    assert "name a folder on another disk" in told
+    assert "cleanup" not in told
+
+
+def test_a_folder_for_backups_that_i_may_not_write_is_not_cured_by_dagster_home(
+    project: Folder, cli: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path, *_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(InstanceError, match="name another folder") as told:
+        creation.create(Settings.from_env(), tmp_path / "backup")
+    assert "DAGSTER_HOME" not in str(told.value)
 
 
 def test_an_unfinished_backup_of_another_project_is_not_mixed_with_this_one(

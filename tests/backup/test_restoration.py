@@ -535,6 +535,56 @@ def test_all_goes_below_the_folder_that_is_named(
     assert (tmp_path / "third" / ".dagster" / "history" / "runs.db").exists()
 
 
+def _without_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MYSTOCKS_ROOT", "DAGSTER_HOME", "MYSTOCKS_TASKS", "MYSTOCKS_LAKE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_my_copy_would_have_worked_on_the_live_lake_and_the_restore_says_so(
+    backup: Path, empty: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_folders(monkeypatch)
+    monkeypatch.setenv("MYSTOCKS_LAKE", "s3://market/lake")
+    told = empty("restore", str(backup), str(tmp_path / "copy"))
+    assert f"MYSTOCKS_LAKE is set: commands in {tmp_path / 'copy'} would use s3://market/lake" in told
+    assert told.rstrip().endswith("unset MYSTOCKS_LAKE")
+    for name in ("MYSTOCKS_ROOT", "DAGSTER_HOME", "MYSTOCKS_TASKS"):
+        monkeypatch.setenv(name, str(tmp_path / "live" / name))
+    told = empty("restore", str(backup), str(tmp_path / "second copy"))
+    for name in ("MYSTOCKS_ROOT", "DAGSTER_HOME", "MYSTOCKS_TASKS", "MYSTOCKS_LAKE"):
+        assert f"unset {name}\n" in told
+    named = empty.json("restore", str(backup), str(tmp_path / "third copy"))["overridden_by"]
+    assert named["MYSTOCKS_LAKE"] == "s3://market/lake"
+
+
+def test_a_copy_without_its_history_is_warned_of_the_live_database(
+    backup: Path, empty: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_folders(monkeypatch)
+    url = "postgresql+psycopg2://mystocks:secret@db/live"
+    monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", url)
+    folder = make_folder(tmp_path / "team")
+    folder.write("tasks.yaml", "tasks: []\n")
+    for number, address in enumerate(("\n      env: MYSTOCKS_POSTGRES_URL", f" {url}")):
+        folder.write("dagster.yaml", f"storage:\n  postgres:\n    postgres_url:{address}\n")
+        monkeypatch.chdir(folder.root)
+        made = tmp_path / f"made {number}"
+        empty("backup", str(made), "--no-history")
+        told = empty("restore", str(made), str(tmp_path / f"copy {number}"))
+        assert "secret" not in told
+        assert told.rstrip().endswith(("unset MYSTOCKS_POSTGRES_URL", "name an empty database")[number])
+
+
+def test_a_restore_into_the_places_of_the_environment_warns_of_none(
+    backup: Path, empty: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_folders(monkeypatch)
+    monkeypatch.setenv("MYSTOCKS_LAKE", str(tmp_path / "big disk"))
+    assert "unset" not in empty("restore", str(backup))
+    monkeypatch.setenv("MYSTOCKS_LAKE", "data")
+    assert "unset" not in empty("restore", str(backup), str(tmp_path / "copy"))
+
+
 def test_parts_that_are_not_wanted_stay_away(backup: Path, empty: Commands) -> None:
     shutil.rmtree(backup / "lake")
     empty("restore", str(backup), "--no-lake", "--no-history")

@@ -97,6 +97,15 @@ def unknown(given: dict[str, Any], model: Any) -> set[str]:
     return set(given) - {field.alias or name for name, field in model.model_fields.items()}
 
 
+def test_a_container_may_write_backups_and_project_into_what_is_mounted() -> None:
+    """A folder of the machine is made by the engine, and belongs to root; a named volume has the image's owner."""
+    user = of("USER")[-1].partition(":")[0]
+    owned = re.findall(rf"install --directory --owner={user} --group={user} ([^&]+)", " ".join(of("RUN")))[0].split()
+    mounted = [volume.split(":") for volume in compose()["services"]["market"]["volumes"]]
+    assert {name for name, _ in mounted} <= {*compose()["volumes"]}
+    assert sorted(folder for _, folder in mounted) == sorted(owned)
+
+
 def test_only_one_door_is_open_and_only_on_this_machine() -> None:
     ports = {name: service.get("ports", []) for name, service in compose()["services"].items()}
     assert {name for name, opened in ports.items() if opened} == {"market"}

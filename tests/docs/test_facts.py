@@ -118,6 +118,18 @@ def test_both_glossaries_have_the_same_terms_in_the_same_order() -> None:
     assert len(english) > 60
 
 
+@pytest.mark.parametrize(
+    ("page", "hours"),
+    [("limits.md", ("Two hours", "an hour")), ("zh/limits.md", ("两小时", "一小时"))],
+)
+def test_the_limits_name_the_largest_storms_that_were_tried(page: str, hours: tuple[str, str]) -> None:
+    storms = (ROOT / "docs" / "chaos.md").read_text(encoding="utf-8").partition("## Figures")[2]
+    counts = [int(count.replace(",", "")) for count in re.findall(r"([\d,]+)\sfaults:", storms)]
+    told = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for hour, count in zip(hours, sorted(counts)[:-3:-1], strict=True):
+        assert re.search(rf"{hour}[^。.]*?{count:,}", told), (hour, count)
+
+
 def test_decisions_are_numbered_without_a_gap() -> None:
     assert [int(page.name[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
     for page in DECISIONS:

@@ -213,6 +213,28 @@ def test_the_lines_for_containers_name_what_the_files_have(tmp_path: Path) -> No
     assert any(execs[1].split()[-1].startswith(f"{folder}/") for folder in folders), folders
 
 
+def test_a_restore_and_an_upgrade_in_containers_name_what_the_files_have() -> None:
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    service = compose["services"]["market"]
+    lines = [line for number in (1, 2, 3) for line in block("operation.md", "", number).lines if line != "git pull"]
+    assert len(lines) == 12
+    for line in lines:
+        program, noun, verb, *words = line.split()
+        if noun == "volume":
+            kept = {*compose["volumes"]} - {word.removeprefix(f"{compose['name']}_") for word in words}
+            assert (verb, kept) == ("rm", {"backups"})
+            continue
+        assert (program, noun, verb in ("exec", "run", "down", "stop", "build", "up")) == ("docker", "compose", True)
+        if verb not in ("exec", "run"):
+            assert words in ([], ["market"], ["--detach"]), line
+            continue
+        typed = words[words.index("market") + 1 :]
+        if "tar" in words:
+            assert typed[typed.index("-C") + 1] in [volume.split(":")[1] for volume in service["volumes"]]
+        else:
+            check_typed(" ".join(typed if typed[0] == "mystocks" else ["mystocks", *typed]))
+
+
 def test_the_lines_for_kubernetes_name_what_the_manifests_have() -> None:
     build, push, copy, enter, apply, status, execute, forward = (
         line for number in (0, 1) for line in block("kubernetes.md", "text", number).lines

@@ -3,33 +3,40 @@
 import base64
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
+import anyio
 import pytest
 from api.conftest import DESK, make_desk, open_client
 from fastapi.testclient import TestClient
 from project.test_access import TASKS, WAYS, Desk
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from support.blocks import Reader, block
 from support.commands import Commands, commands_in
 from support.postgres import server_of_a_language, use_postgres
-from support.project import ROOT
+from support.project import ROOT, make_folder
 
-from mystocks_dagster.api.auth import USER
+from mystocks_dagster.api.auth import USER, AuthMiddleware
 from mystocks_dagster.dagster_tables import SqliteTables
 from mystocks_dagster.errors import InstanceError
-from mystocks_dagster.instance import open_instance
+from mystocks_dagster.instance import open_instance, open_tables
+from mystocks_dagster.manager.tasks import TaskManager
 from mystocks_dagster.project import calendar_refresh, users
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.project.roles import Role
 from mystocks_dagster.runs import stop
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.trading_calendar.refresh import RefreshResult
 from mystocks_dagster.web.mutations import MutationGuard
 
@@ -149,6 +156,106 @@ def test_a_removed_user_and_a_new_role_count_within_seconds(
     assert switch().status_code == 401
 
 
+@pytest.mark.parametrize("change", [("remove", "li"), ("role", "li", "viewer")])
+@pytest.mark.parametrize("first", ["the browser", "the server"])
+def test_a_page_that_is_open_shows_nothing_more_to_a_user_who_was_removed(
+    desk: Desk, cli: Commands, monkeypatch: pytest.MonkeyPatch, change: tuple[str, ...], first: str
+) -> None:
+    reached: list[str] = []
+
+    async def dagster(socket: WebSocket) -> None:
+        await socket.accept()
+        async for text in socket.iter_text():
+            reached.append(text)
+            await socket.send_text("an answer")
+            if text == "subscribe":
+                await changed.wait()
+                await socket.send_text("an event")
+
+    settings = Settings.from_env()
+    secret = users.add(settings, "li", Role.OPERATOR)
+    monkeypatch.setattr(users, "_KEPT_SECONDS", 0)
+    app = Starlette(routes=[WebSocketRoute("/dagster/graphql", dagster)])
+    guard = AuthMiddleware(app, OWNER, "server", users.KnownUsers(settings))
+    changed = anyio.Event()
+    with TestClient(guard) as client:
+
+        def opened(value: str) -> Any:
+            headers = {"authorization": f"Bearer {value}"}
+            return client.websocket_connect("ws://127.0.0.1/dagster/graphql", headers=headers)
+
+        with opened(secret) as socket, opened(OWNER) as owner:
+            socket.send_text("subscribe" if first == "the server" else "ask")
+            assert socket.receive_text() == "an answer"
+            cli("users", *change)
+            if first == "the server":
+                client.portal.call(changed.set)
+            else:
+                socket.send_text("ask again")
+            with pytest.raises(WebSocketDisconnect) as closed:
+                socket.receive_text()
+            assert closed.value.code == 1008
+            owner.send_text("ask as the owner")
+            assert owner.receive_text() == "an answer"
+    assert "ask again" not in reached
+
+
+def test_a_log_that_is_followed_ends_for_a_user_who_was_removed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings.from_env()
+    secret = users.add(settings, "li", Role.VIEWER)
+    monkeypatch.setattr(users, "_KEPT_SECONDS", 0)
+
+    def follow(*_: Any, beat: bool) -> Iterator[str]:
+        yield "first\n"
+        users.remove(settings, "li")
+        yield from ["more\n"] * 9
+
+    monkeypatch.setattr(TaskManager, "get_execution", lambda *_: None)
+    monkeypatch.setattr(TaskManager, "follow_logs", follow)
+    answer = enter(desk, secret).get(f"/api/tasks/executions/{uuid4()}:base/logs", params={"follow": True})
+    assert answer.text == "first\n"
+
+
+def test_no_user_is_lost_when_two_machines_add_some_at_once(
+    tmp_path: Path, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [make_folder(tmp_path / name) for name in ("first", "second")]
+    for folder in folders:
+        folder.write("tasks.yaml", TASKS)
+        use_postgres(folder, postgres, monkeypatch)
+    machines = []
+    for folder in folders:
+        monkeypatch.setenv("MYSTOCKS_ROOT", str(folder.root))
+        monkeypatch.setenv("DAGSTER_HOME", str(folder.root / ".dagster"))
+        machines.append(Settings.from_env())
+        open_instance(machines[-1]).dispose()
+    read = users.read
+
+    def slow(tables: Any) -> Any:
+        found = read(tables)
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(users, "read", slow)
+
+    def add(machine: int) -> None:
+        for number in range(5):
+            users.add(machines[machine], f"m{machine}-{number}", Role.VIEWER)
+
+    with ThreadPoolExecutor() as together:
+        list(together.map(add, range(2)))
+    assert len(read(open_tables(machines[0]))) == 10
+
+
+def test_a_change_of_users_that_another_one_blocks_changes_nothing(
+    desk: Desk, cli: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users, "_PATIENCE_SECONDS", 0)
+    with held(Settings.from_env().dagster_home, "users"):
+        assert "Nothing was changed" in cli("users", "add", "li", code=1)
+    assert cli.json("users", "list") == []
+
+
 def test_secrets_are_not_stored(desk: Desk, cli: Commands) -> None:
     secret = cli.json("users", "add", "li")["secret"]
     assert secret not in cli("users", "list")
@@ -245,7 +352,7 @@ def test_what_was_done_and_could_not_be_noted_is_told_as_done(
     assert "timeout: 99" in (desk.folder.root / "tasks.yaml").read_text(encoding="utf-8")
     stopped: list[str] = []
     monkeypatch.setattr(stop, "runs_of", lambda *_: [SimpleNamespace(run_id="a1", job_name="base")])
-    monkeypatch.setattr(stop, "stop", lambda *_: stopped.append("a1"))
+    monkeypatch.setattr(stop, "stop", lambda *given: (stopped.append("a1"), given[-1]()))
     refusals = Project(Settings.from_env()).runs.stop_all(["base", "spare"])
     assert stopped == ["a1"]
     assert {name: "This was done" in str(error) for name, error in refusals.items()} == {"base": True, "spare": True}

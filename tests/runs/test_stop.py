@@ -4,6 +4,7 @@ Each test forces one interleaving of a stop with Dagster's queue, with our launc
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,14 @@ import pytest
 from dagster._core.run_coordinator.base import SubmitRunContext
 from support.project import Folder, wait_for
 
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.factory import launcher as launcher_module
 from mystocks_dagster.factory.launcher import ProcessRunLauncher
 from mystocks_dagster.factory.run_queue import QueueDaemon
 from mystocks_dagster.instance import open_instance
+from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs import launch
+from mystocks_dagster.runs import stop as stopping
 from mystocks_dagster.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -26,6 +30,10 @@ TASKS = """
     task_packages: [gated]
     tasks:
       - {task_id: work, task_type: manual, task_module: gated, task_function: work, auto_restart: true}
+      - {task_id: failing, task_type: manual, task_module: gated, task_function: fail, retry_count: 3, retry_delay: 200}
+    task_groups:
+      - {group_id: in_turn, tasks: [failing]}
+      - {group_id: side_by_side, tasks: [failing], execution_mode: parallel}
 """
 #: The module holds its import in the run's process, at `gate`: Dagster has read there that the run may start.
 GATED = """
@@ -43,6 +51,9 @@ GATED = """
         (HERE / "began").touch()
         while not (HERE / "go").exists():
             time.sleep(0.1)
+
+    def fail(params):
+        raise ConnectionError("the source does not answer")
 """
 #: Imported first in the run's process, it holds it later at one of two points, at `gate`.
 HELD_PROCESS = """
@@ -104,11 +115,11 @@ class Plant:
     instance: dg.DagsterInstance
     settings: Settings
 
-    def new(self) -> str:
-        return launch.create_run(self.instance, launch.load(self.settings), "work", {}, {"dagster/max_retries": "1"})
+    def new(self, name: str = "work") -> str:
+        return launch.create_run(self.instance, launch.load(self.settings), name, {}, {"dagster/max_retries": "1"})
 
-    def queued(self) -> str:
-        run_id = self.new()
+    def queued(self, name: str = "work") -> str:
+        run_id = self.new(name)
         launch.start(self.instance, run_id, queued=True)
         assert self.status(run_id) == "QUEUED"
         return run_id
@@ -348,3 +359,30 @@ def test_a_run_that_nobody_stopped_runs(plant: Plant) -> None:
     assert plant.instance.run_launcher._workers[0].wait(90) == 0  # type: ignore[attr-defined]
     assert plant.status(run_id) == "SUCCESS"
     assert os.environ.get("MYSTOCKS_ONLY_JOB") is None
+
+
+@pytest.mark.parametrize("name", ["failing", "in_turn", "side_by_side"])
+def test_i_cannot_stop_a_task_that_waits_for_its_retry(plant: Plant, name: str) -> None:
+    run_id = plant.queued(name)
+    plant.dequeue()
+    waits = dg.DagsterEventType.STEP_UP_FOR_RETRY
+    wait_for(lambda: plant.instance.get_records_for_run(run_id, of_type=waits).records, 90, "the first attempt")
+    run = plant.instance.get_run_by_id(run_id)
+    assert run is not None
+    asked = time.monotonic()
+    assert stopping.stop(plant.instance, run, {}).status == "canceled"
+    assert time.monotonic() - asked < 30  # of the 200 s until its next attempt
+    launcher: Any = plant.instance.run_launcher
+    for process in launcher._workers:
+        process.wait(30)
+    assert plant.status(run_id) == "CANCELED"
+
+
+def test_a_stop_whose_end_took_too_long_is_in_the_audit_log_too(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "_PATIENCE_SECONDS", 0)
+    run_id = plant.queued()
+    project = Project(plant.settings)
+    with pytest.raises(InstanceError, match="has not stopped"):
+        project.runs.stop("work")
+    entry = project.audit(limit=1)[0]
+    assert (entry.action, entry.target, entry.detail) == ("stop", "work", run_id)

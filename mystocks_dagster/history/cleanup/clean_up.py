@@ -3,7 +3,7 @@
 Partitions, last materializations and checks, cursors of sensors and statistics do not change.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -40,7 +40,13 @@ class InstanceRef:
 
 
 def clean_up(
-    place: InstanceRef, days: int, *, dry_run: bool = False, progress: Progress | None = None, tight: int | None = None
+    place: InstanceRef,
+    days: int,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    tight: int | None = None,
+    begins: Callable[[int], object] = lambda _: None,
 ) -> CleanupResult:
     """Remove what ended more than `days` days ago; active runs are never removed.
 
@@ -50,6 +56,7 @@ def clean_up(
         dry_run: Only count what would be removed.
         progress: Called after each batch with the number of removed runs and their total.
         tight: The result of `make_room`.
+        begins: Called with the number of runs before the first of them is removed; not for a dry run.
 
     Raises:
         InstanceError: Another clean-up is running, or `days` is out of range.
@@ -66,6 +73,7 @@ def clean_up(
         )
         if dry_run:
             return _dry_run_result(place, result, before, old.run_ids)
+        begins(result.runs)
         size = disk_space.database_bytes(place.instance)
         batch = _BATCH if tight is None else _SMALL_BATCH
         freed = (tight or 0) + _remove_runs(place.instance, rollup, old.run_ids, progress, batch)

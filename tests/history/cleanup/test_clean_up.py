@@ -250,3 +250,21 @@ def test_a_cleanup_that_is_killed_loses_nothing_and_is_finished_by_the_next(
     assert (catalog(store), store.statistics()) == before
     store.throw_away()
     assert store.statistics() == before[1]
+
+
+def test_a_cleanup_that_was_killed_is_in_the_audit_log_too(
+    store: Store, later: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.run("load", load="success")
+    store.run("load", load="success")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    assert store.project.history.clean_up(30, dry_run=True).runs == 1
+    assert store.project.audit(limit=9) == []
+    monkeypatch.setattr(removal, "_remove_files", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.project.history.clean_up(30)
+    (entry,) = store.project.audit(limit=9)
+    assert (entry.action, entry.detail) == ("clean up the history", "1 runs, 30 days")

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -64,6 +65,15 @@ def test_a_full_disk_is_named_with_its_space_and_the_remedy(
 )
 def test_a_read_only_instance_is_named(tmp_path: Path, error: Exception) -> None:
     assert f"{tmp_path}: cannot be written" in str(disk_errors.explain(error, tmp_path))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+def test_a_folder_that_is_not_the_instances_is_not_cured_by_a_clean_up(tmp_path: Path, code: int) -> None:
+    told = str(disk_errors.explain(OSError(code, os.strerror(code)), tmp_path, instance=False))
+    assert str(tmp_path) in told
+    assert re.search("name (another|a) folder", told)
+    assert "cleanup" not in told
+    assert "DAGSTER_HOME" not in told
 
 
 def test_a_file_on_another_disk_is_named_instead_of_the_instance(tmp_path: Path) -> None:
