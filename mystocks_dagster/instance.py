@@ -20,6 +20,7 @@ from mystocks_dagster.processes.log_lines import keep_root
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.shared.place import database_url
+from mystocks_dagster.tags import LOCATION
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.version_stamp import refuse_newer
 
@@ -159,8 +160,10 @@ def is_generated(path: Path) -> bool:
 
 
 def code_location(settings: Settings) -> str:
-    """Return the name of the project's code location, from workspace.yaml."""
+    """Return the name of the project's code location, from workspace.yaml; ours without one, as on most machines."""
     path = settings.root / "workspace.yaml"
+    if not path.exists():
+        return LOCATION
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     except (OSError, ValueError, yaml.YAMLError):

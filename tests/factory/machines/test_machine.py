@@ -106,6 +106,22 @@ def test_a_run_executes_the_machines_own_code_with_the_file_of_the_head(head: Fo
     assert f"run={execution['run_id']}" in log
 
 
+def test_what_reads_works_on_a_machine_without_tasks_yaml(head: Folder, first: Machine) -> None:
+    there = first.folder
+    told = there.mystocks("check", code=1)
+    assert "Several machines share this project's database: do this where the file is" in " ".join(told.split())
+    (run,) = {execution["run_id"] for execution in head.json("history", "tell")}
+    for command in (["history"], ["history", "tell"], ["logs", run], ["stats"], ["list"], ["next"], []):
+        told = there.mystocks(*command)
+        assert "tell" in told or command in (["next"], [])
+    assert "2 tasks, 0 groups" in told
+    assert "tell is not running" in there.mystocks("stop", "tell", code=1)
+    checks = {check["name"]: check for check in there.json("health", code=1)["checks"]}
+    assert "another machine has it; the last run was queued with version" in checks["task_file"]["detail"]
+    assert [name for name, check in checks.items() if not check["ok"]] == ["daemon", "web_ui"]
+    assert "success" in there.mystocks("run", "tell")
+
+
 def test_health_names_the_machines_that_take_runs(head: Folder, first: Machine) -> None:
     checks = {check["name"]: check for check in head.json("health", code=1)["checks"]}
     assert checks["machines"]["ok"]
