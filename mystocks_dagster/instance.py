@@ -39,6 +39,8 @@ _REFUSED = re.compile(r"[*?\[]|%[0-9A-Fa-f]{2}")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Seconds to wait for another process that opens the storage; it takes a second or two.
 _PATIENCE_SECONDS = 60.0
+#: Seconds within which a Postgres server must answer; libpq, and so every driver, reads it in the environment.
+_CONNECT_SECONDS = "10"
 #: The first bytes of every database of SQLite.
 _SQLITE = b"SQLite format 3\0"
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
@@ -76,6 +78,7 @@ def prepare_home(settings: Settings) -> Path:
     disk_errors.keep_reserve(home)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["MYSTOCKS_ROOT"] = str(settings.root)
+    os.environ.setdefault("PGCONNECT_TIMEOUT", _CONNECT_SECONDS)
     return home
 
 
