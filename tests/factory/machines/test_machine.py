@@ -122,6 +122,12 @@ def test_what_reads_works_on_a_machine_without_tasks_yaml(head: Folder, first: M
     assert "success" in there.mystocks("run", "tell")
 
 
+def test_a_run_without_a_daemon_is_not_said_to_run_here(head: Folder, first: Machine) -> None:
+    told = head.mystocks("run", "tell")
+    assert "waits for a machine with a free slot (first), without the queue, because no daemon is alive" in told
+    assert "foreground" not in told
+
+
 def test_health_names_the_machines_that_take_runs(head: Folder, first: Machine) -> None:
     checks = {check["name"]: check for check in head.json("health", code=1)["checks"]}
     assert checks["machines"]["ok"]
