@@ -47,19 +47,28 @@ def refuse_newer(settings: Settings) -> None:
         SettingsError: One is of a newer version, or its stamp holds none.
         InstanceError: The database does not answer.
     """
-    if _is_newer(found := stamped(settings), settings.dagster_home / STAMP):
+    if is_newer(found := stamped(settings), settings.dagster_home / STAMP):
         raise SettingsError(
             f"The project in {settings.root} is of version {found}, and {installed()} is installed. Install that "
             f"version: pip install 'mystocks-dagster>={found}' (or newer)"
         )
-    if _is_newer(found := noted(settings), f"kvs['{Storage.DAEMON_VERSION}']"):
+    if is_newer(found := noted(settings), f"kvs['{Storage.DAEMON_VERSION}']"):
         raise SettingsError(
             f"The database that the machines share is of version {found}, and {installed()} is installed. Install "
             f"that version: pip install 'mystocks-dagster>={found}' (or newer)"
         )
 
 
-def _is_newer(found: str, place: Path | str) -> bool:
+def is_newer(found: str, place: Path | str) -> bool:
+    """Return whether a version is newer than the installed one; an empty one is not.
+
+    Args:
+        found: The version.
+        place: Where it stands, for a message.
+
+    Raises:
+        SettingsError: It is not a version.
+    """
     if not found or found == (here := installed()):
         return False
     # Only a project that was not brought along yet waits for this import.
