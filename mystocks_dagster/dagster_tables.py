@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 from mystocks_dagster import disk_errors, storage_config
 from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.plain_files import real_path
+from mystocks_dagster.shared import outage
 
 #: Dagster keeps three databases; on Postgres the three are one.
 Database = Literal["runs", "events", "schedules"]
@@ -114,13 +115,15 @@ class PostgresTables(DagsterTables):
         self._url, self._logs, self._connection = url, logs, None
 
     def complete(self) -> bool:
-        """Return whether the server answers and Dagster's tables are there."""
+        """Return whether Dagster's tables are there.
+
+        Raises:
+            NoDatabase: The server does not answer.
+        """
         wanted = (
             "SELECT count(*) FROM information_schema.tables WHERE table_name IN ('runs', 'event_logs', 'instigators')"
         )
-        with suppress(InstanceError):  # Dagster's own opening says why
-            return self.rows("runs", wanted)[0][0] >= 3
-        return False
+        return self.rows("runs", wanted)[0][0] >= 3
 
     def rows(self, database: Database, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
@@ -151,7 +154,10 @@ class PostgresTables(DagsterTables):
         if self._connection is None:
             import psycopg2
 
-            connection: Any = psycopg2.connect(self._url)
+            try:
+                connection: Any = psycopg2.connect(self._url)
+            except psycopg2.OperationalError as error:
+                raise outage.unanswered(error) from error
             connection.autocommit = True
             self._connection = connection
         return self._connection
@@ -209,6 +215,9 @@ def light_tables(config: Any) -> DagsterTables | None:
 
     Args:
         config: The file's content, with absolute paths.
+
+    Raises:
+        NoDatabase: Its Postgres server does not answer.
     """
     known = _understood(config)
     if known is None:

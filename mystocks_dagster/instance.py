@@ -20,6 +20,7 @@ from mystocks_dagster.processes.log_lines import keep_root
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.named_lock import held
 from mystocks_dagster.shared.place import database_url
+from mystocks_dagster.tags import LOCATION
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.version_stamp import refuse_newer
 
@@ -38,6 +39,8 @@ _REFUSED = re.compile(r"[*?\[]|%[0-9A-Fa-f]{2}")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 #: Seconds to wait for another process that opens the storage; it takes a second or two.
 _PATIENCE_SECONDS = 60.0
+#: Seconds within which a Postgres server must answer; libpq, and so every driver, reads it in the environment.
+_CONNECT_SECONDS = "10"
 #: The first bytes of every database of SQLite.
 _SQLITE = b"SQLite format 3\0"
 _HEADER = "# Written by mystocks from {source}: edit that file instead.\n"
@@ -75,6 +78,7 @@ def prepare_home(settings: Settings) -> Path:
     disk_errors.keep_reserve(home)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ["MYSTOCKS_ROOT"] = str(settings.root)
+    os.environ.setdefault("PGCONNECT_TIMEOUT", _CONNECT_SECONDS)
     return home
 
 
@@ -159,8 +163,10 @@ def is_generated(path: Path) -> bool:
 
 
 def code_location(settings: Settings) -> str:
-    """Return the name of the project's code location, from workspace.yaml."""
+    """Return the name of the project's code location, from workspace.yaml; ours without one, as on most machines."""
     path = settings.root / "workspace.yaml"
+    if not path.exists():
+        return LOCATION
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     except (OSError, ValueError, yaml.YAMLError):

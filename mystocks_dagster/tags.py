@@ -135,6 +135,8 @@ class Storage:
     HOSTS: Final = "mystocks/hosts/"
     #: Versions of the task file by hash, where several machines share the storage.
     TASK_FILES: Final = "mystocks/taskfiles/"
+    #: Hash of the one with which the last run was queued.
+    TASK_FILE: Final = "mystocks/taskfile"
     #: Names of machines that their connections cannot carry, by hash.
     MACHINES: Final = "mystocks/machines/"
     USERS: Final = "mystocks/users"

@@ -16,5 +16,5 @@ def get_audit(
     since: Since = None,
     user: Annotated[str | None, Query(description="Only what this user has done.")] = None,
 ) -> list[dict[str, Any]]:
-    """Get who has changed, started or stopped what: time, user, interface, action, target, detail."""
+    """Get who has changed, started or stopped what: time, user, interface, action, target, detail, machine."""
     return [entry.to_json() for entry in manager.project.audit(limit=limit, since=since, user=user)]

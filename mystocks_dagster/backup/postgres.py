@@ -11,6 +11,8 @@ from typing import IO, Any
 from mystocks_dagster.backup.manifest import TableEntry
 from mystocks_dagster.errors import BackupError
 
+#: Seconds within which the server must answer.
+_CONNECT_SECONDS = 10
 SCHEMA = "postgres/schema.sql"
 #: The queue by which machines get runs: it is made again at their start, with types and functions of its own.
 _OF_QUEUE = "procrastinate_"
@@ -145,7 +147,7 @@ def _connected(url: str) -> Generator[Any]:
     import psycopg2
 
     try:
-        connection = psycopg2.connect(url)
+        connection = psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS)
     except psycopg2.Error as error:
         raise BackupError(f"The database cannot be reached: {_line(error)}. Check MYSTOCKS_POSTGRES_URL.") from None
     try:

@@ -152,6 +152,11 @@ def _print_reload(result: Any) -> None:
     if result.address:
         console.print(f"[green]loaded[/] {version}: the web UI at {result.address} uses it now, the daemon within a")
         console.print("minute; queued and running runs keep the version they were started with.")
+    elif result.elsewhere:
+        console.print(
+            f"{version}: [yellow]only the file of this machine is changed.[/] The daemon runs elsewhere "
+            f"({escape(result.elsewhere)}) and reads the file there: make the change there too."
+        )
     else:
         console.print(
             f"{version}: the web UI of this project is not running, so there is nothing to reload; "

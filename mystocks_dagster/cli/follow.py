@@ -115,6 +115,7 @@ class _RunDisplay:
             "Start it in another terminal: mystocks ui   Ctrl-C takes the run off the queue[/]",
             "database": f"[yellow]{text}[/]",
             "foreground": f"[dim]run {self._run_id}: runs in the foreground, because {text}[/]",
+            "elsewhere": f"[dim]run {self._run_id}: other machines execute it; it {text}[/]",
             "log": f"  {event.step}: [{colour}]{text}[/]" if colour else f"  {event.step}: {text}",
             "step started": f"[bold]▶ {event.step}[/]",
             "step succeeded": f"[green]✓ {event.step}[/]",

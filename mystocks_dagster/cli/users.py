@@ -113,8 +113,13 @@ def audit(
     if json:
         print_json([entry.to_json() for entry in found])
         return
+    several = len({entry.machine for entry in found}) > 1
     rows = [
-        (f"{entry.time:%Y-%m-%d %H:%M:%S}", entry.user, entry.via, entry.action, entry.target, entry.detail)
+        (
+            *(f"{entry.time:%Y-%m-%d %H:%M:%S}", entry.user, entry.via, entry.action, entry.target, entry.detail),
+            *([entry.machine] if several else []),
+        )
         for entry in found
     ]
-    print_table(("time", "user", "via", "action", "target", "detail"), rows, optional=("detail", "via"))
+    columns = ("time", "user", "via", "action", "target", "detail", *(["machine"] if several else []))
+    print_table(columns, rows, optional=("detail", "via"))

@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from mystocks_dagster.dagster_internals import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
-from mystocks_dagster.errors import Disabled, InstanceError
+from mystocks_dagster.errors import Disabled, InstanceError, SettingsError
 from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.daemons import use_own_daemons
 from mystocks_dagster.factory.lanes import queue_tags, step_tags
@@ -28,6 +27,7 @@ from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.sqlite_engines import keep_engines
 from mystocks_dagster.tags import Storage
+from mystocks_dagster.version_stamp import installed, refuse_newer
 
 _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 
@@ -52,7 +52,8 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
         """Seconds between two evaluations of the queue.
 
         Dagster reads it once for each daemon, before the daemon begins. So this is where every daemon, however it was
-        started, takes the instance's lock, and records its start and its lake. A second daemon exits.
+        started, takes the instance's lock, and records its start and its lake. A second daemon exits, and so does one
+        of an older version than the project's.
         """
         try:
             lock.claim(Path(self._instance.root_directory) / lock.DAEMON_LOCK, "A daemon")
@@ -61,9 +62,15 @@ class LaneRunCoordinator(dg.QueuedRunCoordinator):
             sys.stderr.write(f"{error} Two daemons would start everything twice.\n")
             raise SystemExit(1) from None
         _check_launcher(self._instance)
+        settings = Settings.from_env()
+        try:
+            refuse_newer(settings)
+        except SettingsError as error:
+            sys.stderr.write(f"{error}\n")
+            raise SystemExit(1) from None
         noted = {
-            Storage.DAEMON_VERSION: version("mystocks-dagster"),
-            Storage.DAEMON_LAKE: daemon_lake.note(Settings.from_env()),
+            Storage.DAEMON_VERSION: installed(),
+            Storage.DAEMON_LAKE: daemon_lake.note(settings),
         }
         run_storage(self._instance).set_cursor_values(noted)
         downtime.begin(self._instance, now())

@@ -39,12 +39,11 @@ class DatabaseLock:
     """The lock of this process's daemon, held by its own connection."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        name = f"mystocks daemon {os.getpid()} on {platform.node()}"[:63]
         self._engine = db.create_engine(
             run_storage(instance).postgres_url,
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
-            connect_args={"application_name": name},
+            connect_args={"application_name": _label(str(os.getpid()))},
         )
         self._connection = self._claim()
 
@@ -99,6 +98,25 @@ def holder(home: Path) -> str | None:
     """
     url = database_url(home)
     return locks.ask(url, _HOLDER, "mystocks looks for a daemon") if url else None
+
+
+def elsewhere(home: Path) -> str | None:
+    """Return the process and machine of the daemon that runs on another machine; None if none does.
+
+    Args:
+        home: The instance's folder.
+
+    Raises:
+        InstanceError: The database does not answer.
+    """
+    match (found := holder(home) or "").split():
+        case ["mystocks", "daemon", pid, "on", *_] if found != _label(pid):
+            return found
+    return None
+
+
+def _label(pid: str) -> str:
+    return f"mystocks daemon {pid} on {platform.node()}"[: locks.LONGEST_LABEL]
 
 
 def claim(instance: dg.DagsterInstance) -> None:

@@ -7,26 +7,25 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mystocks_dagster.history.dagster_storage import run_storage
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.tags import Metadata, Storage
-from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.last_good import FOLDER
 from mystocks_dagster.taskfile.problems import TaskFileError
+from mystocks_dagster.taskfile.shared_version import unpack
 from mystocks_dagster.taskfile.versions import load_version
 
 
 def publish(instance: Any, run: Any) -> None:
-    """Store the versions of the task files of a run in Dagster's storage, unless they are there.
+    """Store the versions of the task files of a run in Dagster's storage, unless they are there, and which is newest.
 
     A clean-up removes those that no run refers to.
     """
     settings = Settings.from_env()
     wanted = {f"{Storage.TASK_FILES}{content}": content for content in _versions(instance, run)}
-    stored = run_storage(instance).get_cursor_values(set(wanted))
+    stored = run_storage(instance).get_cursor_values({*wanted, Storage.TASK_FILE})
     for key, content in wanted.items():
         if key not in stored:
             with contextlib.suppress(FileNotFoundError):  # the machine that queued the run has published it
@@ -34,6 +33,8 @@ def publish(instance: Any, run: Any) -> None:
                 content_now = {"root": str(settings.root), "stored": time.time(), "copy": json.loads(text)}
                 packed = json.dumps(content_now, ensure_ascii=False, separators=(",", ":"))
                 run_storage(instance).set_cursor_values({key: packed})
+        if stored.get(Storage.TASK_FILE) != content:
+            run_storage(instance).set_cursor_values({Storage.TASK_FILE: content})
 
 
 def fetch(instance: Any, run: Any, settings: Settings) -> None:
@@ -45,9 +46,7 @@ def fetch(instance: Any, run: Any, settings: Settings) -> None:
         key = f"{Storage.TASK_FILES}{content}"
         packed = run_storage(instance).get_cursor_values({key}).get(key)
         if packed:
-            found = json.loads(packed)
-            copy = found["copy"] | {"source": _here(found["copy"]["source"], found["root"], settings.root)}
-            atomic_files.replace(path, json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode(), 0o600)
+            unpack(packed, path, settings.root)
 
 
 def fault(instance: Any, run: Any, settings: Settings) -> str | None:
@@ -69,9 +68,3 @@ def _versions(instance: Any, run: Any) -> Iterator[str]:
     for key, value in metadata.items():
         if key.split("/", 2)[:2] == Metadata.TASKFILE.split("/"):
             yield str(getattr(value, "value", value))
-
-
-def _here(source: str, root: str, own: Path) -> str:
-    """Return the path of a task file in the project's folder on this machine."""
-    path = Path(source)
-    return str(own / path.relative_to(root)) if path.is_relative_to(root) else source

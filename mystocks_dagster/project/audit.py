@@ -6,6 +6,7 @@ same log and none overwrites another's entry. A clean-up of the history leaves t
 
 import getpass
 import json
+import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ class Entry:
         action: What was done, such as `start` or `edit the task file`.
         target: On what: a task or group, a run, a file; empty for the whole project.
         detail: Id of the run, hash of the new file, or the like.
+        machine: The host name of the machine on which it was done; empty in entries of an older version.
     """
 
     time: datetime
@@ -41,6 +43,7 @@ class Entry:
     action: str
     target: str
     detail: str
+    machine: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON of REST and `--json`."""
@@ -86,6 +89,7 @@ def add(settings: Settings, caller: Caller, action: str, target: str = "", detai
         "action": action,
         "target": target,
         "detail": detail,
+        "machine": platform.node(),
     }
     key = f"{Storage.AUDIT}{moment.isoformat(timespec='microseconds')}-{uuid4().hex[:8]}"
     open_tables(settings).keep(key, json.dumps(content, ensure_ascii=False))

@@ -216,9 +216,9 @@ class TaskFileEditor:
     def _change(
         self, plan: Callable[[Source], Plan], *, dry_run: bool, rules: Sequence[Rule] = permissions.RULES
     ) -> EditResult:
-        refuse_newer(self.settings)
         module_cache.forget_changed()
         if not dry_run:
+            refuse_newer(self.settings)
             audit.check_storage(self.settings)
         screen, allow = limit_of(self._caller, Action.EDIT), limit_of(self._caller, Action.WRITE_COMMAND)
         edit = writer.change(

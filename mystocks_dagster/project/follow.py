@@ -18,10 +18,12 @@ from mystocks_dagster.history import Execution
 from mystocks_dagster.project.project import Project
 from mystocks_dagster.runs import launch, stop
 
-#: What an event reports. "foreground": the run starts here, not through the daemon's queue.
+#: What an event reports. "foreground": the run starts here, not through the daemon's queue; "elsewhere": on another
+#: machine.
 EventKind = Literal[
     "queued",
     "foreground",
+    "elsewhere",
     "abandoned",
     "database",
     "log",
@@ -77,7 +79,7 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
 
     Args:
         project: Its project. If no daemon is alive, or its lake or source is another one, the run starts in this
-            process' foreground.
+            process' foreground, or on the machines that dagster.yaml names a launcher for.
         run_id: The run.
         report: Called with each event.
     """
@@ -90,7 +92,9 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
     if queued:
         report(RunEvent("queued"))
     else:
-        report(RunEvent("foreground", text=difference if alive else "no daemon is alive on this instance"))
+        reason = difference if alive else "no daemon is alive on this instance"
+        elsewhere = _executed_elsewhere(instance)
+        report(RunEvent("elsewhere", text=elsewhere) if elsewhere else RunEvent("foreground", text=reason))
     try:
         with _terminated_as_by_ctrl_c():
             launch.start(instance, run_id, queued=queued)
@@ -108,6 +112,18 @@ def run_and_follow(project: Project, run_id: str, report: Callable[[RunEvent], N
     run = instance.get_run_by_id(run_id)
     succeeded = run is not None and run.status == dg.DagsterRunStatus.SUCCESS
     return FinishedRun(run_id, succeeded, history.of_run(instance, run_id, project.task_ids))
+
+
+def _executed_elsewhere(instance: dg.DagsterInstance) -> str:
+    """Return what is said of a run that other machines execute; empty if this machine does."""
+    launcher: Any = instance.run_launcher
+    if hasattr(launcher, "reach"):
+        return "starts in a pod of Kubernetes, without the queue, because no daemon is alive"
+    if not hasattr(launcher, "machines"):
+        return ""
+    if found := ", ".join(name for _, _, name in launcher.machines()):
+        return f"waits for a machine with a free slot ({found}), without the queue, because no daemon is alive"
+    return "waits, because no machine takes runs. Start one: mystocks worker"
 
 
 def _of_database(run_id: str, answers: bool) -> RunEvent:

@@ -16,7 +16,7 @@ from mystocks_dagster.project.run_history import RunHistory
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import stop
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.tags import UNDER_WAY, WAITING, Tag
+from mystocks_dagster.tags import UNDER_WAY, WAITING
 
 _POLL_SECONDS = 0.3
 #: Executions of a task among which the newest that has started is looked up; at most so many wait at once.
@@ -105,7 +105,7 @@ class ExecutionLogs:
             for line in _lines_of_run(text, execution.run_id).splitlines(keepends=True):
                 silent = False
                 yield line
-            if silent and (ended or self._elsewhere(execution.run_id)):
+            if silent and (ended or stored_lines.executed_elsewhere(self._state.instance, execution.run_id)):
                 yield from stored.new()
             if ended:
                 if silent:
@@ -114,12 +114,6 @@ class ExecutionLogs:
             if beat:
                 yield ""
             time.sleep(_POLL_SECONDS)
-
-    def _elsewhere(self, run_id: str) -> bool:
-        """Return whether another machine executes the run: the log files are there."""
-        run = self._state.instance.get_run_by_id(run_id)
-        own = Path(self._state.instance.storage_directory()) / run_id
-        return run is not None and Tag.MACHINE in run.tags and not own.exists()
 
 
 def _all(settings: Settings, task_id: str) -> tuple[bytes, int]:

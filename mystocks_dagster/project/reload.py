@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.factory import database_lock
 from mystocks_dagster.instance import DAGSTER_PATH, ui_address
 from mystocks_dagster.processes.loopback import opener
 from mystocks_dagster.project import reload_state
@@ -46,10 +47,13 @@ class ReloadResult:
     Attributes:
         version: The current task file.
         address: The web UI that uses it now; None if none is running.
+        elsewhere: The process and machine of the daemon that runs on another machine, with a task file of its own;
+            empty if it does not.
     """
 
     version: Version
     address: str | None
+    elsewhere: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON of `--json`."""
@@ -58,6 +62,7 @@ class ReloadResult:
             "file": str(self.version.source),
             "version": self.version.hash,
             "ui": self.address,
+            "daemon_elsewhere": self.elsewhere or None,
             "tasks": len(taskfile.tasks),
             "groups": len(taskfile.task_groups),
             "broken": list(self.version.broken),
@@ -80,7 +85,8 @@ def reload(settings: Settings, *, always: bool = True) -> ReloadResult:
     """
     address = ui_address(settings.dagster_home)
     if address is None:
-        return ReloadResult(version=load_task_file(settings.task_file), address=None)
+        elsewhere = database_lock.elsewhere(settings.dagster_home) or ""
+        return ReloadResult(version=load_task_file(settings.task_file), address=None, elsewhere=elsewhere)
     with atomic_files.locked(settings.dagster_home / "reload", patience=_PATIENCE_SECONDS):
         version = load_task_file(settings.task_file)
         for _ in range(_ATTEMPTS):

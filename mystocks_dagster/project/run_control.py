@@ -15,6 +15,7 @@ from mystocks_dagster.errors import (
     NotRunning,
     OtherLake,
 )
+from mystocks_dagster.instance import instance_config
 from mystocks_dagster.project import audit, start_params
 from mystocks_dagster.project.access import Action, Caller, check
 from mystocks_dagster.project.state import ProjectState
@@ -23,6 +24,7 @@ from mystocks_dagster.runs import stop as stopping
 from mystocks_dagster.runs.disabled_groups import refusal_reason
 from mystocks_dagster.runs.stop import StopResult
 from mystocks_dagster.shared.named_lock import held
+from mystocks_dagster.storage_config import runs_elsewhere
 from mystocks_dagster.tags import Tag
 from mystocks_dagster.taskfile.group import Group
 from mystocks_dagster.taskfile.model import Task
@@ -155,7 +157,13 @@ class RunControl:
             raise NoDaemon(
                 f"{name} was not started: no daemon is alive on {settings.dagster_home}. Start it with: {mystocks} ui"
             )
-        if difference := launch.daemon_difference(self._state.instance, settings):
+        difference = launch.daemon_difference(self._state.instance, settings)
+        if difference and runs_elsewhere(instance_config(settings)):
+            raise OtherLake(
+                f"{name} was not put into the daemon's queue: {difference}. Set MYSTOCKS_LAKE and MYSTOCKS_SOURCE as "
+                "the daemon has them."
+            )
+        if difference:
             raise OtherLake(
                 f"{name} was not put into the daemon's queue: {difference}. Run it in the foreground: `{mystocks} "
                 f"{' '.join(command)}`. Or stop `mystocks ui`, and start it with the lake and source of this "

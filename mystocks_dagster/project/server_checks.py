@@ -10,6 +10,7 @@ from mystocks_dagster.project.reload import ask
 from mystocks_dagster.project.servers import ui_address
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.runs import launch
+from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.tags import LOCATION
 
 _UI_SECONDS = 10.0
@@ -70,7 +71,11 @@ def web_ui(project: ProjectState) -> Check:
     address = ui_address(project.settings.dagster_home)
     if address is None:
         alive = launch.daemon_alive(project.instance)
-        detail = "no web UI was started by `mystocks ui`" + ("; a daemon runs without it" if alive else "")
+        detail = "no web UI was started by `mystocks ui`"
+        if alive and database_url(project.settings.dagster_home):
+            detail = "no web UI was started by `mystocks ui` on this machine; a daemon is alive"
+        elif alive:
+            detail = "no web UI was started by `mystocks ui`; a daemon runs without it"
         return Check(name="web_ui", ok=alive, detail=detail, remedy="" if alive else "mystocks ui")
     try:
         answer = ask(project.settings, address, _LOCATION, patience=_UI_SECONDS)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,7 @@ import dagster as dg
 from mystocks_dagster.execution import tasklog
 from mystocks_dagster.history import Execution
 from mystocks_dagster.market.clock import SHANGHAI
+from mystocks_dagster.tags import Tag
 
 _LEVELS = {number: name for name, number in logging.getLevelNamesMapping().items()}
 _STARTS = (dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_RESTARTED)
@@ -45,9 +47,17 @@ class StoredLines:
             lines.append(self._format(execution.end_time, "ERROR", execution.error_message))
         if self._key:
             captured = self._instance.compute_log_manager.get_log_data([execution.run_id, _CAPTURED, self._key])
-            streams = (captured.stdout, captured.stderr)
-            lines += [stream.decode("utf-8", "replace") for stream in streams if stream]
+            streams = [stream for stream in (captured.stdout, captured.stderr) if stream]
+            lines += [stream.decode("utf-8", "replace") for stream in streams]
+            if not streams and execution.end_time and (machine := self._output_elsewhere()):
+                text = f"What this task printed is on {machine}. Read it there with: mystocks logs {execution.run_id}"
+                lines.append(self._format(execution.end_time, "INFO", text))
         return "".join(lines)
+
+    def _output_elsewhere(self) -> str:
+        """Return the machine whose disk has the captured output; empty if it is here, or in a shared store."""
+        is_local = hasattr(self._instance.compute_log_manager, "get_captured_local_path")
+        return executed_elsewhere(self._instance, self._execution.run_id) if is_local else ""
 
     def _line(self, entry: Any) -> Iterator[str]:
         event = entry.dagster_event
@@ -66,6 +76,13 @@ class StoredLines:
     def _format(self, moment: datetime, level: str, text: str) -> str:
         execution = self._execution
         return tasklog.line(moment, level, execution.task_id, execution.run_id, max(self._attempt, 1), text)
+
+
+def executed_elsewhere(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Return the other machine that executes a run, or has; empty if it is this one, or none yet."""
+    run = instance.get_run_by_id(run_id)
+    own = Path(instance.storage_directory()) / run_id
+    return "" if run is None or own.exists() else run.tags.get(Tag.MACHINE, "")
 
 
 def read(instance: dg.DagsterInstance, execution: Execution) -> str:

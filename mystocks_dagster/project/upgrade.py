@@ -11,9 +11,12 @@ from mystocks_dagster.instance import open_instance, prepare_home, ui_address
 from mystocks_dagster.project.instance_file import upgraded
 from mystocks_dagster.project.new_project import schemas, template
 from mystocks_dagster.settings import DEMO_LAKE, Settings
+from mystocks_dagster.shared.place import database_url
+from mystocks_dagster.shared.values import Values
+from mystocks_dagster.tags import Storage
 from mystocks_dagster.taskfile import atomic_files
 from mystocks_dagster.taskfile.yaml.source import read_text
-from mystocks_dagster.version_stamp import STAMP, installed, refuse_newer, stamped
+from mystocks_dagster.version_stamp import STAMP, installed, noted, refuse_newer, stamped
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -45,7 +48,7 @@ def plan(settings: Settings) -> list[Step]:
     _check_version(settings)
     files = list(_instance_file(settings))
     steps = [*files, *_history(settings, readable=not files), *_lakes(settings), *_schemas(settings)]
-    if steps or stamped(settings) != installed():
+    if steps or stamped(settings) != installed() or noted(settings) not in ("", installed()):
         about = f"the project is noted as of version {installed()}"
         steps.append(Step(part="version", about=about, run=lambda: _stamp(settings)))
     return steps
@@ -98,6 +101,8 @@ def _check_version(settings: Settings) -> None:
 def _stamp(settings: Settings) -> None:
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     atomic_files.replace(settings.dagster_home / STAMP, f"{installed()}\n".encode())
+    if url := database_url(settings.dagster_home):
+        Values(url).set(Storage.DAEMON_VERSION, installed())
 
 
 def _instance_file(settings: Settings) -> Iterator[Step]:

@@ -14,6 +14,7 @@ from mystocks_dagster.servicefiles.environment import content as environment_fil
 from mystocks_dagster.servicefiles.environment import of_project
 from mystocks_dagster.servicefiles.plan import Plan
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.shared.place import database_url
 
 _SECONDS = 90
 _PROGRAMS = {"systemd": "systemctl", "launchd": "launchctl"}
@@ -51,6 +52,19 @@ class Status:
 def text(plan: Plan) -> str:
     """Return the systemd unit or the launchd property list."""
     return systemd.unit(plan) if plan.manager == "systemd" else launchd.property_list(plan)
+
+
+def check_head(settings: Settings) -> None:
+    """Check that this machine can have the service of `mystocks ui`.
+
+    Raises:
+        SettingsError: It has no task file, and shares a database with other machines.
+    """
+    if not settings.task_file.exists() and database_url(settings.root):
+        raise SettingsError(
+            f"{settings.task_file} does not exist, so `mystocks ui` does not start here, and another machine has it. "
+            "For a machine that executes runs: mystocks service install --worker"
+        )
 
 
 def install(settings: Settings, plan: Plan) -> None:
@@ -141,7 +155,7 @@ def _require_manager(plan: Plan) -> None:
     program = _PROGRAMS[plan.manager]
     if shutil.which(program) is None:
         raise SettingsError(
-            f"{program} is not on this machine. Keep `mystocks ui` running by other means; --dry-run prints the files."
+            f"{program} is not on this machine. Keep the command running by other means; --dry-run prints the files."
         )
 
 

@@ -88,20 +88,35 @@ class Plan:
         return "system" if self.system else f"gui/{self.uid}"
 
 
-def plan(settings: Settings, *, name: str, system: bool, host: str, port: int, manager: str | None = None) -> Plan:
+#: Beside the environment file of `mystocks ui`: a head may have both services.
+_WORKER_FILE = "worker.env"
+
+
+def plan(
+    settings: Settings,
+    *,
+    name: str | None = None,
+    system: bool,
+    host: str = "127.0.0.1",
+    port: int = 3000,
+    manager: str | None = None,
+    runs: int | None = None,
+) -> Plan:
     """Return the plan for this project on this machine.
 
     Args:
         settings: The project's.
-        name: The service's name.
+        name: The service's name; None for `mystocks`, or `mystocks-worker`.
         system: Whether the machine starts it at boot; else the user's session does.
         host: Address of the web UI.
         port: Its port.
         manager: `systemd` or `launchd`; None for the machine's own.
+        runs: Runs that `mystocks worker` executes at once; None for the service of `mystocks ui`.
 
     Raises:
         SettingsError: The name is not valid.
     """
+    name = name or ("mystocks" if runs is None else "mystocks-worker")
     if not _NAME.fullmatch(name):
         raise SettingsError(f"{name!r} is not a valid service name: use letters, digits, dots, dashes and underscores.")
     manager = manager or ("launchd" if sys.platform == "darwin" else "systemd")
@@ -112,6 +127,7 @@ def plan(settings: Settings, *, name: str, system: bool, host: str, port: int, m
         ("launchd", False): Path(owner.pw_dir, "Library/LaunchAgents"),
         ("launchd", True): Path("/Library/LaunchDaemons"),
     }
+    command = ("ui", "--host", host, "--port", str(port)) if runs is None else ("worker", "--runs", str(runs))
     return Plan(
         manager=manager,
         name=name,
@@ -120,7 +136,7 @@ def plan(settings: Settings, *, name: str, system: bool, host: str, port: int, m
         uid=owner.pw_uid,
         root=settings.root,
         file=folders[manager, system] / (f"{name}.service" if manager == "systemd" else f"{name}.plist"),
-        environment=settings.dagster_home / FILE,
-        log=settings.dagster_home / "service.log",
-        command=(sys.executable, "-m", "mystocks_dagster.cli.main", "ui", "--host", host, "--port", str(port)),
+        environment=settings.dagster_home / (FILE if runs is None else _WORKER_FILE),
+        log=settings.dagster_home / ("service.log" if runs is None else "worker.log"),
+        command=(sys.executable, "-m", "mystocks_dagster.cli.main", *command),
     )

@@ -4,8 +4,11 @@ from typing import Any
 
 import psycopg2
 
+from mystocks_dagster.errors import InstanceError
 from mystocks_dagster.shared.locks import connect, unreachable
 
+#: What Postgres calls the error that there is no such table.
+_NO_TABLE = "42P01"
 _SET = "INSERT INTO kvs (key, value) VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value"
 
 
@@ -17,12 +20,17 @@ class Values:
         self._connection: Any = None
 
     def get(self, key: str) -> str | None:
-        """Return the value of a key; None without one.
+        """Return the value of a key; None without one, and in a database that has no tables yet.
 
         Raises:
             InstanceError: The database does not answer.
         """
-        rows = self._execute("SELECT value FROM kvs WHERE key = %s", key)
+        try:
+            rows = self._execute("SELECT value FROM kvs WHERE key = %s", key)
+        except InstanceError as error:
+            if getattr(error.__cause__, "pgcode", None) == _NO_TABLE:
+                return None
+            raise
         return rows[0][0] if rows else None
 
     def set(self, key: str, value: str) -> None:

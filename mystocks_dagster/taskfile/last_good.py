@@ -15,7 +15,7 @@ from mystocks_dagster.errors import SettingsError
 from mystocks_dagster.excerpts import with_remedy
 from mystocks_dagster.plain_files import real_path
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.taskfile import atomic_files, known_good
+from mystocks_dagster.taskfile import atomic_files, known_good, shared_version
 from mystocks_dagster.taskfile.problems import TaskFileError
 from mystocks_dagster.taskfile.reader import Version, load_task_file
 from mystocks_dagster.taskfile.versions import load_version, store
@@ -30,6 +30,8 @@ LAST_GOOD = "last-good.json"
 def load_usable(settings: Settings, *, functions: bool = True, environment: Mapping[str, str] | None = None) -> Version:
     """Return the task file; if it is unusable, its last good version, with the error in `unusable`.
 
+    A machine that has none reads the version with which the machines' last run was queued.
+
     Args:
         settings: The project's settings.
         functions: As in `reader.load_task_file`.
@@ -37,11 +39,14 @@ def load_usable(settings: Settings, *, functions: bool = True, environment: Mapp
 
     Raises:
         TaskFileError: The file is unusable, and there is no good version of it.
+        InstanceError: This machine has none, and the database of the machines does not answer.
     """
+    folder = settings.dagster_home / FOLDER
+    if shared := shared_version.newest(settings, folder):
+        return load_version(folder, shared, functions=functions, environment=environment)
     try:
         version = load_task_file(settings.task_file, functions=functions, environment=environment)
     except TaskFileError as error:
-        folder = settings.dagster_home / FOLDER
         good = last_good(folder).get(_key(settings.task_file))
         if good is None:
             raise

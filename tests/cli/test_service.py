@@ -290,3 +290,23 @@ def test_a_machine_without_a_manager_is_told_what_to_do(mystocks: Commands) -> N
     mystocks.monkeypatch.setenv("PATH", "/nowhere")
     assert "--dry-run" in mystocks("service", "install", "--manager", "systemd", code=1)
     assert "letters" in mystocks("service", "install", "--name", "a b", code=1)
+
+
+def test_my_machine_that_takes_runs_has_a_service_too(mystocks: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYSTOCKS_POSTGRES_URL", "postgresql+psycopg2://me@database/stocks")
+    mystocks.folder.write("dagster.yaml", "storage: {postgres: {postgres_url: {env: MYSTOCKS_POSTGRES_URL}}}\n")
+    told = mystocks("service", "install", "--dry-run", "--manager", "systemd", code=1)
+    assert "For a machine that executes runs: mystocks service install --worker" in told
+    there = ("service", "install", "--dry-run", "--manager", "systemd", "--worker", "--runs", "2")
+    planned = mystocks.json(*there)
+    assert planned["file"].endswith("/mystocks-worker.service")
+    assert planned["environment"].endswith("/.dagster/worker.env")
+    assert '"worker" "--runs" "2"' in planned["content"]
+    assert "MYSTOCKS_POSTGRES_URL" in planned["variables"]
+    # A head that executes runs too has both.
+    mystocks.folder.write("tasks.yaml", "tasks: []\n")
+    assert mystocks.json("service", "install", "--dry-run", "--manager", "systemd")["file"].endswith(
+        "/mystocks.service"
+    )
+    told = mystocks("service", "status", "--worker", "--manager", "systemd", code=1)
+    assert "mystocks-worker is not installed" in told

@@ -1,5 +1,6 @@
 """One daemon on a Postgres database that two folders share."""
 
+import platform
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
+from support.commands import commands_in
 from support.postgres import use_postgres
 from support.project import Folder, make_folder, wait_for
 
@@ -18,6 +20,14 @@ from mystocks_dagster.instance import open_instance
 from mystocks_dagster.project import servers
 from mystocks_dagster.settings import Settings
 
+TASKS = """
+    tasks:
+      - task_id: daily
+        task_type: manual
+        task_module: mystocks_dagster.tasks.data_sync
+        task_function: sync_daily_stock_data
+        params: {data_source: simulated}
+"""
 CLAIM = """
 import sys
 from mystocks_dagster.errors import InstanceError
@@ -119,3 +129,24 @@ def test_it_is_taken_again_after_an_outage_of_the_database(folders: list[Folder]
                 return f"mystocks daemon {holder.pid} on " in told
 
         wait_for(refused, 30, "the lock to be taken again")
+
+
+def test_an_edit_on_a_second_machine_says_that_only_its_file_is_changed(
+    folders: list[Folder], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = folders
+    for folder in folders:
+        folder.write("tasks.yaml", TASKS)
+    cli = commands_in(second, monkeypatch, capsys)
+    here = platform.node()
+    with claiming(first) as (holder, told):
+        assert told == "it is mine\n"
+        assert "only the file of this machine" not in cli("edit", "daily", "priority=7")
+        monkeypatch.setattr(platform, "node", lambda: "second")
+        told = cli("edit", "daily", "priority=8")
+        assert "only the file of this machine is changed." in told
+        assert f"The daemon runs elsewhere (mystocks daemon {holder.pid} on {here})" in told
+    assert [entry["machine"] for entry in cli.json("audit")] == ["second", here]
+    told = cli("audit")
+    assert "machine" in told
+    assert "second" in told

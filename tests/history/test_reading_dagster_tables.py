@@ -199,10 +199,8 @@ def test_the_shipped_dagster_yaml_needs_no_dagster(folder: Folder, monkeypatch: 
     "change",
     [
         {"storage": {"sqlite": {"base_dir": ".dagster", "more": 1}}},
-        {"storage": {"postgres": {"postgres_db": {"username": "a", "hostname": "b", "db_name": "c"}}}},
         {"storage": {"postgres": {"postgres_url": {"env": "NOT_SET_ANYWHERE"}}}},
         {"storage": {"postgres": {"postgres_url": "mysql://a@b/c"}}},
-        {"storage": {"postgres": {"postgres_url": "postgresql://nobody@127.0.0.1:1/none"}}},
         {"storage": {"custom": {"module": "a", "class": "B"}}},
         {"storage": None},
         {"run_storage": {"module": "a", "class": "B"}},

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.machines import names
 from mystocks_dagster.history.dagster_storage import event_storage, revisions, run_storage, schedule_storage
 from mystocks_dagster.lake.access import check_access
@@ -16,6 +17,7 @@ from mystocks_dagster.runs import daemon_lake
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared.values import Values
 from mystocks_dagster.tags import Storage
+from mystocks_dagster.version_stamp import is_newer
 
 #: Clocks that differ by more seconds show times that mislead a person; nothing else depends on them.
 _CLOCK_SECONDS = 30.0
@@ -36,7 +38,10 @@ def check(settings: Settings, instance: dg.DagsterInstance, url: str, name: str,
         LakeUnavailable: The lake cannot be read or written.
     """
     values = Values(url)
-    check_package(values.get(Storage.DAEMON_VERSION), name)
+    daemon = values.get(Storage.DAEMON_VERSION)
+    if daemon is not None and daemon != names.installed():
+        running = database_lock.holder(settings.dagster_home)
+        raise InstanceError(different(daemon, name) if running or _is_newer(daemon) else _before_the_head(daemon, name))
     check_tables(instance)
     check_lake(values.get(Storage.DAEMON_LAKE), settings.lake, name)
     difference = time.time() - values.now()
@@ -64,6 +69,19 @@ def different(daemon: str, name: str) -> str:
     return (
         f"{name} has mystocks-dagster {names.installed()}, and the daemon has {daemon}. Install one version on all "
         f"machines, for example pip install mystocks-dagster=={daemon}, and start `mystocks worker` again."
+    )
+
+
+def _is_newer(daemon: str) -> bool:
+    return is_newer(daemon, f"kvs['{Storage.DAEMON_VERSION}']")
+
+
+def _before_the_head(daemon: str, name: str) -> str:
+    """Return the message about an older daemon that does not run: the others are not brought along yet."""
+    here = names.installed()
+    return (
+        f"{name} has mystocks-dagster {here}, and the last daemon had {daemon}; none runs now. Install {here} on the "
+        "head, run there: mystocks upgrade, then: mystocks ui, and start `mystocks worker` again."
     )
 
 

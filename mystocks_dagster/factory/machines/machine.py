@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import platform
 import signal
 import threading
@@ -21,7 +22,7 @@ from mystocks_dagster.factory.shared_versions import fetch
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared import outage
-from mystocks_dagster.shared.locks import Lock
+from mystocks_dagster.shared.locks import Holders, Lock
 from mystocks_dagster.shared.values import Values
 from mystocks_dagster.tags import Tag
 
@@ -31,6 +32,8 @@ _POLL_SECONDS = 0.3
 _INTERVAL = 5.0
 #: Seconds after which the queue forgets a machine that has shown no sign of life.
 _FORGET_SECONDS = 30 * 86400.0
+#: Seconds in which the database notices that the process of this name has ended.
+_NAME_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 _WAITING = (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 
@@ -48,8 +51,8 @@ def serve(settings: Settings, slots: int, name: str | None, report: Callable[[st
         The exit code: 0 after a signal to stop, 1 if this machine must not take runs.
 
     Raises:
-        InstanceError: dagster.yaml does not name the launcher for several machines, the name is not one line of text,
-            or a check of `entry` failed.
+        InstanceError: dagster.yaml does not name the launcher for several machines, the name is not one line of text
+            or that of another machine, or a check of `entry` failed.
         LakeUnavailable: The lake cannot be read or written.
     """
     name = platform.node() if name is None else name
@@ -64,12 +67,35 @@ def serve(settings: Settings, slots: int, name: str | None, report: Callable[[st
         url = database_url(instance)
         entry.check(settings, instance, url, name, report)
         queue.prepare(url)
+        own = alone(url, name)
         lock = show(url, slots, name)
         try:
             report(f"{name} takes up to {slots} runs at once (stop with Ctrl-C).")
-            return asyncio.run(Machine(settings, instance, name, slots, lock, report).work(url))
+            return asyncio.run(Machine(settings, instance, name, slots, (own, lock), report).work(url))
         finally:
             lock.release()
+            own.release()
+
+
+def alone(url: str, name: str) -> Lock:
+    """Take the lock by which a second machine of the same name is found.
+
+    Raises:
+        InstanceError: Another machine has the name, or the database does not answer.
+    """
+    label = f"mystocks worker {os.getpid()} on {platform.node()}"
+    lock = Lock(url, names.name_lock(name), label)
+    if not lock.take(_NAME_SECONDS):
+        raise InstanceError(_taken(url, name))
+    return lock
+
+
+def _taken(url: str, name: str) -> str:
+    holders = Holders(url).of([names.name_lock(name)]).get(names.name_lock(name), [])
+    return (
+        f"Another machine takes runs as {name} already ({', '.join(holders)}). Give this one another name: mystocks "
+        "worker --name NAME. A machine that lost its power keeps its name for a minute."
+    )
 
 
 def show(url: str, slots: int, name: str) -> Lock:
@@ -96,11 +122,11 @@ class Machine:
         instance: dg.DagsterInstance,
         name: str,
         slots: int,
-        lock: Lock,
+        locks: tuple[Lock, Lock],
         report: Callable[[str], None],
     ) -> None:
         self._settings, self._instance, self._name, self._slots = settings, instance, name, slots
-        self._lock, self._report = lock, report
+        (self._own, self._lock), self._report = locks, report
         self._local = ProcessRunLauncher()
         self._local.register_instance(instance)
         self._starting = threading.Lock()
@@ -134,7 +160,7 @@ class Machine:
 
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, stop)
-            beside = [asyncio.create_task(work) for work in (self._keep(), self._recover(app))]
+            beside = [asyncio.create_task(work) for work in (self._keep(url), self._recover(app))]
             try:
                 await self._worker
             except asyncio.CancelledError:
@@ -148,11 +174,14 @@ class Machine:
             self._report(self._refusal)
         return 1 if self._refusal else 0
 
-    async def _keep(self) -> None:
-        """Show after an outage of the database that this machine is there."""
+    async def _keep(self, url: str) -> None:
+        """Show after an outage of the database that this machine is there; end if another has its name by then."""
         while True:
             await asyncio.sleep(_INTERVAL)
             with contextlib.suppress(InstanceError):
+                if not await asyncio.to_thread(self._own.keep):
+                    self._refusal = await asyncio.to_thread(_taken, url, self._name)
+                    self._worker.cancel()
                 await asyncio.to_thread(self._lock.keep)
 
     async def _recover(self, app: Any) -> None:

@@ -20,6 +20,11 @@ def run_lock(run_id: str) -> str:
     return f"mystocks run {run_id}"
 
 
+def name_lock(name: str) -> str:
+    """Return the name of the lock that the one machine of this name holds."""
+    return f"mystocks machine {name}"
+
+
 def run_label(run_id: str) -> str:
     """Return the label of a run's process."""
     return f"run {run_id[:8]} on {platform.node()}"

@@ -6,6 +6,7 @@ from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from mystocks_dagster.excerpts import suggest
+from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.taskfile.problems import Fault, Path, Problem, TaskFileError, path_text
 from mystocks_dagster.taskfile.yaml import lookalikes, tree
 from mystocks_dagster.taskfile.yaml.tree import Node
@@ -131,6 +132,8 @@ def read_text(path: FilePath) -> str:
         files = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
         beside = [item.name for item in files if item.name not in _NO_TASK_FILES]
         hint = suggest(path.name, sorted(beside), allowed="In that folder")
+        if database_url(path.parent):
+            hint = "Several machines share this project's database: do this where the file is, or copy it from there."
         hint = hint or "Create it, or name another file in MYSTOCKS_TASKS."
         raise _unreadable(path, f"there is no task file {path}", hint)
     if not path.is_file():

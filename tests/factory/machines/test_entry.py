@@ -13,6 +13,7 @@ from support.postgres import use_postgres
 from support.project import make_folder
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.factory import database_lock
 from mystocks_dagster.factory.machines import entry
 from mystocks_dagster.factory.machines.attendance import database_url
 from mystocks_dagster.instance import open_instance
@@ -56,6 +57,20 @@ def test_another_version_of_the_package_is_refused_with_both_versions(
     own = version("mystocks-dagster")
     with pytest.raises(InstanceError, match=rf"second has mystocks-dagster {own}, and the daemon has 9\.9\.9\."):
         check(settings, instance)
+
+
+def test_a_machine_that_i_upgraded_before_the_head_is_not_told_to_go_back(
+    settings: Settings, instance: dg.DagsterInstance
+) -> None:
+    instance.run_storage.set_cursor_values({"mystocks/daemon_version": "0.0.9"})
+    own = version("mystocks-dagster")
+    told = rf"the last daemon had 0\.0\.9; none runs now\. Install {own} on the head"
+    with pytest.raises(InstanceError, match=told):
+        check(settings, instance)
+    lock = database_lock.DatabaseLock(instance)
+    with pytest.raises(InstanceError, match=rf"second has mystocks-dagster {own}, and the daemon has 0\.0\.9\."):
+        check(settings, instance)
+    lock._connection.close()
 
 
 def test_a_machine_with_another_lake_than_the_daemon_is_refused(

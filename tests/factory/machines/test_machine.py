@@ -31,6 +31,7 @@ TASKS = """
     tasks:
       - {task_id: tell, task_function: tell, params: {text: first version}}
       - {task_id: hold, task_function: hold}
+      - {task_id: print, task_function: print_only}
 """
 WHERE = """
     import logging
@@ -41,6 +42,9 @@ WHERE = """
 
     def tell(params, run):
         logging.getLogger("task").info(f"{params['text']} on {HERE.parent.name}")
+
+    def print_only(params, run):
+        print("only printed")
 
     def hold(params, run):
         (HERE / "holds").write_text(run.run_id)
@@ -104,6 +108,38 @@ def test_a_run_executes_the_machines_own_code_with_the_file_of_the_head(head: Fo
     assert not (head.root / ".dagster" / "logs" / "tell.log").exists()
     assert "first version on first" in head.mystocks("logs", "tell")
     assert f"run={execution['run_id']}" in log
+
+
+def test_what_reads_works_on_a_machine_without_tasks_yaml(head: Folder, first: Machine) -> None:
+    there = first.folder
+    told = there.mystocks("check", code=1)
+    assert "Several machines share this project's database: do this where the file is" in " ".join(told.split())
+    (run,) = {execution["run_id"] for execution in head.json("history", "tell")}
+    for command in (["history"], ["history", "tell"], ["logs", run], ["stats"], ["list"], ["next"], []):
+        told = there.mystocks(*command)
+        assert "tell" in told or command in (["next"], [])
+    assert "3 tasks, 0 groups" in told
+    assert "tell is not running" in there.mystocks("stop", "tell", code=1)
+    checks = {check["name"]: check for check in there.json("health", code=1)["checks"]}
+    assert "another machine has it; the last run was queued with version" in checks["task_file"]["detail"]
+    assert [name for name, check in checks.items() if not check["ok"]] == ["daemon", "web_ui"]
+    assert "success" in there.mystocks("run", "tell")
+
+
+def test_a_run_without_a_daemon_is_not_said_to_run_here(head: Folder, first: Machine) -> None:
+    told = head.mystocks("run", "tell")
+    assert "waits for a machine with a free slot (first), without the queue, because no daemon is alive" in told
+    assert "foreground" not in told
+
+
+def test_the_log_of_a_task_that_only_printed_says_on_which_machine_the_output_is(head: Folder, first: Machine) -> None:
+    head.mystocks("run", "print")
+    (run,) = {execution["run_id"] for execution in head.json("history", "print")}
+    for command in (["logs", "print"], ["logs", "print", "--follow"]):
+        told = head.mystocks(*command)
+        assert f"What this task printed is on first. Read it there with: mystocks logs {run}" in told
+    assert "only printed" in first.folder.mystocks("logs", run)
+    assert "What this task printed is on" not in first.folder.mystocks("logs", run)
 
 
 def test_health_names_the_machines_that_take_runs(head: Folder, first: Machine) -> None:

@@ -55,6 +55,22 @@ def test_a_name_that_is_not_one_line_is_refused_as_a_name(name: str) -> None:
 
 
 @pytest.mark.slow
+def test_a_second_machine_with_the_same_name_is_refused(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_NAME_SECONDS", 0.2)
+    url = database_url(instance)
+    first = machine.alone(url, "机器")
+    machine.alone(url, "another").release()
+    with pytest.raises(
+        InstanceError, match=r"Another machine takes runs as 机器 already \(mystocks worker \d+ on .*--name"
+    ):
+        machine.alone(url, "机器")
+    first.release()
+    machine.alone(url, "机器").release()
+
+
+@pytest.mark.slow
 def test_a_machine_that_stands_still_does_not_count_and_is_named(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
