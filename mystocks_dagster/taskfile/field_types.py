@@ -35,7 +35,7 @@ _OF_TEXTS = "\t\n\r"
 
 
 def _line(value: str, info: ValidationInfo) -> str:
-    return _without_control(value, info, "")
+    return _without_control(value.removesuffix("\n"), info, "")  # a text after `>` ends with its line
 
 
 def _text(value: str, info: ValidationInfo) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.project import ROOT
 
-from mystocks_dagster.project import run_control
+from mystocks_dagster.project import start_params
 from mystocks_dagster.taskfile.problems import Fault
 
 PACKAGE = ROOT / "mystocks_dagster"
@@ -73,5 +73,5 @@ def test_rest_calls_ask_the_manager(name: str) -> None:
 
 def test_a_refused_parameter_ends_with_one_stop() -> None:
     hint = "there is no strategy 'ma_crossove'. Did you mean 'ma_crossover'?"
-    assert run_control._told(Fault(("strategy_id",), hint)) == f"params.strategy_id: {hint}"
-    assert run_control._told(Fault(("days",), "days: it is 0")) == "params.days: it is 0."
+    assert start_params._told(Fault(("strategy_id",), hint)) == f"params.strategy_id: {hint}"
+    assert start_params._told(Fault(("days",), "days: it is 0")) == "params.days: it is 0."

@@ -828,7 +828,7 @@ def test_a_name_that_would_steer_my_terminal_is_refused_with_its_place(
     assert problem.line == line
     assert problem.message.startswith(f"{place} contains the control character U+")
     assert problem.message.isprintable()
-    assert problem.hint.endswith("Remove it." if place == "description" else "Remove it; this text is one line.")
+    assert "Remove it" in problem.hint
 
 
 def test_a_group_is_named_in_one_line_and_full_width_blanks_and_emoji_are_no_fault(
@@ -836,5 +836,6 @@ def test_a_group_is_named_in_one_line_and_full_width_blanks_and_emoji_are_no_fau
 ):
     text = head + task('task_name: "每日\u3000同步 👨\u200d👩\u200d👧"')
     assert check(text) == []
+    assert check(head + task("task_name: >\n      每日\n      同步")) == []
     [problem] = check(text + 'task_groups:\n  - {group_id: all, tasks: [sync], group_name: "晚\\e[2J"}\n')
     assert problem.message == "group_name contains the control character U+001B"
