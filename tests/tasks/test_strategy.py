@@ -306,3 +306,10 @@ def test_all_of_my_strategies_fail_and_each_is_named(computing, lake, market, wr
     assert "has no values of macd_dif, which macd_divergence needs" in str(failed.value)
     assert "are stored" not in str(failed.value)
     assert not lake.exists("signals")
+
+
+def test_a_strategy_whose_table_nobody_wrote_names_the_function_that_does(computing, lake, alternating_market):
+    calculate_technical_indicators(IndicatorParams(), computing)
+    words = r"value_rank reads the table daily_valuation, which is not in the lake .* yet\. sync_daily"
+    with pytest.raises(TableMissing, match=words):
+        calculate_strategy_signals(SignalParams(strategies=["value_rank"]), computing)
