@@ -30,15 +30,17 @@ def check(json: Json = False) -> None:
     Example: mystocks check
     """
     from mystocks_dagster.datasets.registry import problems as dataset_problems
-    from mystocks_dagster.project.strategy_columns import column_problems
+    from mystocks_dagster.project.strategy_columns import column_problems, table_warnings
     from mystocks_dagster.project.written_twice import written_twice
     from mystocks_dagster.strategies.own_indicators import indicator_problems
     from mystocks_dagster.strategies.registry import problems as strategy_problems
     from mystocks_dagster.taskfile.reader import check_task_file
     from mystocks_dagster.taskfile.warnings import warnings_about
 
-    path = Settings.from_env().task_file
+    settings = Settings.from_env()
+    path = settings.task_file
     foresight, uncomputed = column_problems(path)
+    unwritten = [] if json else table_warnings(path, settings)
     own_code = [*strategy_problems(), *indicator_problems(), *foresight]
     problems = [*check_task_file(path), *dataset_problems(), *own_code, *_code_change_problems()]
     if json:
@@ -51,7 +53,7 @@ def check(json: Json = False) -> None:
     else:
         console.print(f"[green]{translate('ok')}[/] {escape(str(path))}")
     # Without the source line, which may contain a secret.
-    for warning in () if json else [*warnings_about(path), *uncomputed, *written_twice(path)]:
+    for warning in () if json else [*warnings_about(path), *uncomputed, *unwritten, *written_twice(path)]:
         console.print(translate(str(warning)), style="yellow", markup=False)
     raise typer.Exit(1 if problems else 0)
 

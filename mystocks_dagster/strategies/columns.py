@@ -22,6 +22,16 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 INDICATORS = "indicators_daily"
+#: Tables that not every project loads, and which function of a task writes each.
+WRITERS: Mapping[str, str] = MappingProxyType(
+    {
+        "daily_valuation": "sync_daily_stock_data writes it with data_source: baostock.",
+        **dict.fromkeys(
+            ("income_statements", "balance_sheets", "cash_flows"),
+            "sync_financial_statements writes it with data_source: akshare.",
+        ),
+    }
+)
 
 
 def tables_of(columns: Iterable[str]) -> tuple[str, ...]:

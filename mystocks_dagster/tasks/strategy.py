@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 from pydantic import Field, ValidationError
 
+from mystocks_dagster.errors import TableMissing
 from mystocks_dagster.lake.delta import translate_errors
 from mystocks_dagster.lake.doubts import Doubt, describe_doubts, find_doubts
 from mystocks_dagster.lake.identity import identity_inputs
@@ -191,6 +192,10 @@ class _Piece:
 
 def _piece(lake: Lake, choice: Choice, engine: str, changes: FirstChange, *, force: bool) -> _Piece:
     tables = [name for name in columns.tables_of(choice.definition.reads) if name != "stocks" or lake.exists(name)]
+    for table in tables:
+        if table in columns.WRITERS and not lake.exists(table):
+            message = f"{choice.label} reads the table {table}, which is not in the lake {lake.location} yet."
+            raise TableMissing(f"{message} {columns.WRITERS[table]}")
     inputs = versions(lake, (*tables, *identity_inputs(lake)))
     work = f"{choice.label} {choice.version} {engine}"
     stored = lake.log("signals")

@@ -115,13 +115,10 @@ PLAIN_TEXTS = {
     "run_backtest.benchmark",
     "run_backtest.strategies",
     "run_backtest_grid.strategies",
-    "run_backtest_grid.grid",
     "run_backtest_grid.strategy_id",
     "run_backtest_grid.benchmark",
     "sync_dataset.dataset",  # a name among those that are there
     "check_strategy.indicators",
-    "check_strategy.strategies",
-    "calculate_strategy_signals.strategies",
     "compare_sources.witnesses",
 }
 GUARDED = {
@@ -130,6 +127,9 @@ GUARDED = {
     "cleanup_cache_data.cleanup_paths": "tasks.caches",
     "calculate_technical_indicators.indicators": "formula_files: only in formulas/",
     "screen_market.screens": "formula_files: only in formulas/",
+    "calculate_strategy_signals.strategies": "formula_files: only in formulas/",
+    "check_strategy.strategies": "formula_files: only in formulas/",
+    "run_backtest_grid.grid": "formula_files: only in formulas/",
 }
 
 

@@ -416,3 +416,10 @@ def test_a_sale_of_a_ranking_has_its_reason_and_a_new_day_the_same_as_a_rebuild(
     sold = carried.filter(side="sell")["detail"]
     assert len(sold) > 5
     assert sold.str.contains(r"^rank [23] ranked [23]$|^not_ranked no_trade$").all()
+
+
+def test_a_strategy_whose_table_nobody_wrote_names_the_function_that_does(computing, lake, alternating_market):
+    calculate_technical_indicators(IndicatorParams(), computing)
+    words = r"value_rank reads the table daily_valuation, which is not in the lake .* yet\. sync_daily"
+    with pytest.raises(TableMissing, match=words):
+        calculate_strategy_signals(SignalParams(strategies=["value_rank"]), computing)
