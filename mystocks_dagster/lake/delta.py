@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,8 @@ _EXISTS = ("already exists", "version 0")
 #: Only a person can mend these (permissions, the folder's name or kind); a retry does not help.
 _READ_ONLY = ("ReadOnlyFilesystem", "os error 30", "Errno 30")
 _RIGHTS = ("PermissionDenied", "os error 13", "Errno 13")
+#: delta-rs marks the parts of an error by colours.
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 #: Words of object stores.
 _NO_BUCKET = ("NoSuchBucket",)
 _NO_CREDENTIALS = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403 Forbidden", "401 Unauthorized")
@@ -195,7 +198,7 @@ def translate_errors(uri: str) -> Generator[None, None, None]:
 
 def to_lake_error(uri: str, error: BaseException) -> Exception:
     """Return the lake error for `error`, which was raised while `uri` was read or written."""
-    line = " ".join(str(error).split()).partition(" 0: <unknown>")[0]
+    line = " ".join(_COLOUR.sub("", str(error)).split()).partition(" 0: <unknown>")[0]
     kind, reason = _reason(uri, line)
     # A store that does not answer would be asked for minutes.
     hopeless = kind is LakeUnusable or any(words in line for words in (*_FULL, *_NO_ANSWER))

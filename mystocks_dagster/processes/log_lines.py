@@ -2,10 +2,12 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 #: The logger of what `mystocks ui` and `mystocks api` say.
 _OWN = "mystocks"
 #: The functions by which Dagster's storages log each try; who asked them says when they give up.
@@ -40,11 +42,13 @@ def keep_root(*, as_json: bool = False) -> None:
     """Give the root logger a handler, unless it has one.
 
     Otherwise Python makes one at the first `logging.warning` of a library, such as Dagster's storages on Postgres: it
-    writes all lines of the process once more, those of level DEBUG too, and none as JSON.
+    writes all lines of the process once more, those of level DEBUG too, and none as JSON. Dagster's own lines have
+    colours in a terminal only.
 
     Args:
         as_json: Whether each line is JSON.
     """
+    _keep_plain()
     if logging.root.handlers:
         return
     handler = logging.StreamHandler(sys.stderr)
@@ -53,6 +57,15 @@ def keep_root(*, as_json: bool = False) -> None:
     if as_json:
         handler.setFormatter(JsonLines())
     logging.root.addHandler(handler)
+
+
+def _keep_plain() -> None:
+    """Take the colours out of Dagster's lines where stdout, to which it writes them, is a file or a pipe."""
+    library = sys.modules.get("coloredlogs")
+    if library is None or (sys.stdout is not None and sys.stdout.isatty()):
+        return
+    usual = logging.Formatter.format
+    library.ColoredFormatter.format = lambda self, record: _COLOUR.sub("", usual(self, record))
 
 
 def _is_news(record: logging.LogRecord) -> bool:

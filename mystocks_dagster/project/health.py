@@ -18,6 +18,7 @@ from mystocks_dagster.runs import stop
 from mystocks_dagster.scheduling.missed_schedules import missed_schedules
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared import locks
+from mystocks_dagster.shared.place import database_url
 from mystocks_dagster.tags import State
 from mystocks_dagster.taskfile.last_good import notice
 from mystocks_dagster.trading_calendar.in_force import in_force
@@ -164,9 +165,14 @@ def disk(project: ProjectState) -> Check:
 
 
 def _folders(project: ProjectState) -> Iterator[tuple[str, Path]]:
-    yield "history", existing(project.settings.dagster_home)
+    yield kept_in_home(project.settings), existing(project.settings.dagster_home)
     if "://" not in project.settings.lake:
         yield "lake", existing(Path(project.settings.lake))
+
+
+def kept_in_home(settings: Settings) -> str:
+    """Return what the instance's folder holds, for people: `history`, or `instance` where Postgres has the history."""
+    return "instance" if database_url(settings.dagster_home) else "history"
 
 
 def existing(folder: Path) -> Path:

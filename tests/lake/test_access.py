@@ -10,6 +10,7 @@ from support.object_store import object_store
 
 from mystocks_dagster.errors import LakeUnavailable, LakeUnusable
 from mystocks_dagster.lake.access import check_access
+from mystocks_dagster.lake.delta import open_table
 
 #: Each needs a server.
 pytestmark = pytest.mark.slow
@@ -68,6 +69,16 @@ def test_a_bucket_without_rights_says_which_variables_to_correct(
     use(monkeypatch, {"AWS_REGION": "us-east-1", "AWS_ALLOW_HTTP": "true"})
     with pytest.raises(LakeUnusable, match=r"s3://lake/market cannot be used: .*AWS_ACCESS_KEY_ID"):
         check_access("s3://lake/market", "first")
+
+
+def test_what_a_store_that_refuses_me_says_has_no_codes_of_colours(
+    refusing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, {"AWS_ENDPOINT_URL": refusing, "AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "no"})
+    use(monkeypatch, {"AWS_REGION": "us-east-1", "AWS_ALLOW_HTTP": "true"})
+    with pytest.raises(LakeUnusable, match="AccessDenied") as raised:
+        open_table("s3://lake/market/daily_bars")
+    assert "\x1b" not in str(raised.value)
 
 
 def test_a_local_folder_is_not_asked(tmp_path: Path) -> None:

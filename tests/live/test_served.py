@@ -197,3 +197,9 @@ def test_the_terminal_shows_what_was_started_and_not_each_look_that_found_nothin
     wait_for(lambda: "Completed scheduled launch of run" in terminal(), 90, "a start by the schedule")
     assert f"MyStocks is at {server.address}" in terminal()
     assert not [line for line in terminal().splitlines() if "Checking for" in line or "Evaluating" in line]
+
+
+def test_the_log_of_the_servers_in_a_file_has_no_codes_of_colours(server: Server) -> None:
+    log = server.folder.root / "ui.log"
+    wait_for(lambda: "dagster.daemon" in log.read_text(encoding="utf-8"), 60, "a line of Dagster")
+    assert "\x1b" not in log.read_text(encoding="utf-8")

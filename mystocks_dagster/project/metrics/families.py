@@ -18,6 +18,7 @@ from prometheus_client.core import (
 from mystocks_dagster.dagster_tables import utc
 from mystocks_dagster.history import catch_up, tallies
 from mystocks_dagster.lake.location import local_path
+from mystocks_dagster.project.health import existing, kept_in_home
 from mystocks_dagster.project.state import ProjectState
 from mystocks_dagster.tags import OWN_NAMES, State
 
@@ -163,14 +164,13 @@ def alerts(state: ProjectState) -> Iterator[Metric]:
 
 
 def disk(state: ProjectState) -> Iterator[Metric]:
-    """Yield the free space of the disks of history and lake."""
+    """Yield the free space of this machine's disks: that of the instance's folder, and that of a lake in a folder."""
     free = GaugeMetricFamily("mystocks_disk_free_bytes", "Free space of the disk.", labels=["of"])
-    folders = {"history": str(state.settings.dagster_home), "lake": local_path(state.settings.lake)}
+    home = state.settings.dagster_home
+    folders = {kept_in_home(state.settings): str(home), "lake": local_path(state.settings.lake)}
     for name, folder in folders.items():
         if folder is not None:
-            path = Path(folder)
-            existing = next(place for place in (path, *path.parents) if place.exists())
-            free.add_metric([name], shutil.disk_usage(existing).free)
+            free.add_metric([name], shutil.disk_usage(existing(Path(folder))).free)
     yield free
 
 

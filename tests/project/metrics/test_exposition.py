@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -19,6 +20,7 @@ from mystocks_dagster.history.rollup import FILE, Rollup
 from mystocks_dagster.lake.store import Lake
 from mystocks_dagster.project.metrics import exposition
 from mystocks_dagster.project.metrics.exposition import Exposition
+from mystocks_dagster.shared.place import database_url
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "mystocks.json"
 
@@ -38,6 +40,16 @@ class Figures:
 
 def figures(store: Store, kept: Exposition | None = None) -> Figures:
     return Figures(store.project.metrics(kept or Exposition()))
+
+
+@pytest.mark.slow
+def test_the_free_space_of_my_disk_is_not_said_to_be_that_of_the_database(store: Store) -> None:
+    home = store.project.settings.dagster_home
+    told = figures(store)
+    here, other = ("instance", "history") if database_url(home) else ("history", "instance")
+    free = told("mystocks_disk_free_bytes", of=here)
+    assert free == pytest.approx(shutil.disk_usage(home).free, rel=0.2)
+    assert told("mystocks_disk_free_bytes", of=other) is None
 
 
 @pytest.mark.slow
