@@ -10,6 +10,7 @@ from mystocks_dagster.addresses import bind, check_host, url
 from mystocks_dagster.alerts.daemon_watch import watching
 from mystocks_dagster.api.app import create_app
 from mystocks_dagster.api.connections import LimitedProtocol
+from mystocks_dagster.gc_tuning import tune_server_gc
 from mystocks_dagster.instance import address_note, prepare_home
 from mystocks_dagster.project.servers import stop_on_signals
 from mystocks_dagster.project.users import check_door
@@ -77,4 +78,5 @@ def run(app: ASGIApp, listener: socket.socket, *, websockets: bool = False, own_
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    tune_server_gc()
     uvicorn.Server(config).run(sockets=[listener])

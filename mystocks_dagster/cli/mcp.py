@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from mystocks_dagster.gc_tuning import tune_server_gc
 from mystocks_dagster.settings import Settings, terminal_language
 
 
@@ -35,4 +36,5 @@ def mcp(
         for name in tool_names(server):
             typer.echo(name)
         return
+    tune_server_gc()
     server.run("stdio")

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from mystocks_dagster.dagster_internals import CODE_PROCESS_ENTRY_POINT, CODE_PROCESS_OPENER
+from mystocks_dagster.gc_tuning import tune_server_gc
 from mystocks_dagster.processes.fork import Fork, fork
 from mystocks_dagster.processes.forker import Forker, take_forker
 from mystocks_dagster.processes.imported import ImportedFiles
@@ -61,6 +62,7 @@ def serve(line: socket.socket) -> None:
 
 
 def _run(request: Mapping[str, Any]) -> None:
+    tune_server_gc()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(request["environment"])

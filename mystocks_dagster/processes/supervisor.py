@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mystocks_dagster.errors import InstanceError
+from mystocks_dagster.gc_tuning import tune_server_gc
 from mystocks_dagster.processes import code_process
 from mystocks_dagster.processes.child import serve
 from mystocks_dagster.processes.commands import Command
@@ -80,6 +81,7 @@ class Child:
         command = self.command
 
         def work() -> None:
+            tune_server_gc()
             os.chdir(self._folder)
             sys.path[0] = str(self._folder)  # as in a program that Python finds there
             os.environ.update(_VARIABLES)
@@ -198,6 +200,7 @@ class Supervisor:
 
     def run(self) -> str:
         """Keep the servers running; return why one of them cannot be kept running."""
+        tune_server_gc()
         while True:
             for child in self._children:
                 code = child.exit_code()

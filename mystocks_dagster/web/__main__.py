@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mystocks_dagster.addresses import bind, check_host
 from mystocks_dagster.errors import MyStocksError
-from mystocks_dagster.gc_tuning import tune_gc
 from mystocks_dagster.instance import prepare_home
 from mystocks_dagster.processes.log_lines import use_json
 from mystocks_dagster.project.servers import stop_on_signals
@@ -52,7 +51,6 @@ def _serve(host: str, port: int, workspace: Path | None) -> None:
     from mystocks_dagster.api.server import run
     from mystocks_dagster.web.app import web_app
 
-    tune_gc()
     with web_app(settings, workspace or settings.root / "workspace.yaml") as app:
         run(app, listener, websockets=True, own_logs=settings.log_json)
 

@@ -16,9 +16,11 @@ import json, os, subprocess, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import loaded_before
+from mystocks_dagster.gc_tuning import tune_gc
 from mystocks_dagster.processes import code_process
 from mystocks_dagster.processes.forker import keep_forker
 
+tune_gc()  # as the command that starts the servers does
 forker = keep_forker("mystocks_dagster.processes.code_process:serve", "fork server")
 from dagster._grpc import server
 plain = subprocess.Popen([sys.executable, "-c", ""]).__class__
@@ -68,8 +70,8 @@ process.kill()
 print(json.dumps([late, title, same_group, process.wait(60), Path(sys.argv[1], "loaded").read_text()]))
 """
     (tmp_path / "of_the_project.py").write_text(
-        "import dagster as dg, os\nfrom pathlib import Path\n"
-        'Path(__file__).with_name("part").write_text(os.environ["OF_THE_DAY"])\n'
+        "import dagster as dg, gc, os\nfrom pathlib import Path\n"
+        'Path(__file__).with_name("part").write_text(f\'{os.environ["OF_THE_DAY"]} {gc.get_threshold()}\')\n'
         'Path(__file__).with_name("part").rename(Path(__file__).with_name("loaded"))\ndefs = dg.Definitions()\n',
         encoding="utf-8",
     )
@@ -78,7 +80,7 @@ print(json.dumps([late, title, same_group, process.wait(60), Path(sys.argv[1], "
         "mystocks: code process",
         True,
         -9,
-        "wind",
+        "wind (5000, 10, 10)",  # a server that collects as rarely as a command keeps a gigabyte of garbage
     ]
 
 

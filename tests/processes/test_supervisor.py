@@ -163,6 +163,30 @@ def test_one_that_is_stopped_while_it_starts_says_nothing(
     assert "".join(capfd.readouterr()) == ""
 
 
+FORKED = """
+    import time
+    from pathlib import Path
+    from mystocks_dagster.gc_tuning import tune_gc
+    from mystocks_dagster.processes.commands import Command
+    from mystocks_dagster.processes.supervisor import Child
+    tune_gc()
+    one = Child(Command(name="it", waits_for="it", entry="one_server:run", arguments=(), ready=bool), Path.cwd())
+    one.start(forked=True)
+    one.begin()
+    while one.exit_code() is None:
+        time.sleep(0.05)
+"""
+
+
+@linux
+def test_a_server_collects_its_garbage_more_often_than_the_command_that_starts_it(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "one_server.py").write_text("import gc\ndef run():\n    print(gc.get_threshold(), flush=True)\n")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FORKED)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("(5000, 10, 10)\n", "", 0)
+
+
 INTERRUPTED = """
     import signal, sys, time
     from pathlib import Path

@@ -19,6 +19,7 @@ from mystocks_dagster.factory.machines import entry, names, queue
 from mystocks_dagster.factory.machines.attendance import database_url
 from mystocks_dagster.factory.machines.launcher import MachineRunLauncher
 from mystocks_dagster.factory.shared_versions import fetch
+from mystocks_dagster.gc_tuning import tune_server_gc
 from mystocks_dagster.instance import open_instance
 from mystocks_dagster.settings import Settings
 from mystocks_dagster.shared import outage
@@ -70,6 +71,7 @@ def serve(settings: Settings, slots: int, name: str | None, report: Callable[[st
         own = alone(url, name)
         lock = show(url, slots, name)
         try:
+            tune_server_gc()
             report(f"{name} takes up to {slots} runs at once (stop with Ctrl-C).")
             return asyncio.run(Machine(settings, instance, name, slots, (own, lock), report).work(url))
         finally:
