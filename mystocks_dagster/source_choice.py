@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+#: The parameter of a task that chooses its sources. It has no default in a form: without a value, the environment
+#: decides, then the file.
+SOURCE_FIELD = "data_source"
 #: A choice of sources that stands for the order of preference of each table, see `sources.preference`.
 AUTO = "auto"
 #: Each package in this folder is a data source, see `sources.registry`.

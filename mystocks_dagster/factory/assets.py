@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from mystocks_dagster.factory.config_schema import SOURCE_FIELD, config_fields
+from mystocks_dagster.factory.config_schema import config_fields
 from mystocks_dagster.factory.day_events import yield_or_store
 from mystocks_dagster.factory.loaded_file import LoadedFile
 from mystocks_dagster.factory.ops import step_options
@@ -18,7 +18,7 @@ from mystocks_dagster.factory.ui_metadata import details, job_metadata, summary,
 from mystocks_dagster.lake.location import public_uri
 from mystocks_dagster.market.table import Table
 from mystocks_dagster.market.tables import TABLES
-from mystocks_dagster.source_choice import split_sources
+from mystocks_dagster.source_choice import SOURCE_FIELD, split_sources
 from mystocks_dagster.sources.registry import DEFAULT as DEFAULT_SOURCE
 from mystocks_dagster.tags import Metadata, asset_op_name
 from mystocks_dagster.taskfile.owner import dagster_owner

@@ -16,12 +16,9 @@ import dagster as dg
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mystocks_dagster.source_choice import split_sources
+from mystocks_dagster.source_choice import SOURCE_FIELD, split_sources
 from mystocks_dagster.sources.registry import DEFAULT
 from mystocks_dagster.taskfile.signature import params_model
-
-#: Has no default in the form: without a value, the environment decides, then the file.
-SOURCE_FIELD = "data_source"
 
 
 def config_fields(

@@ -11,12 +11,12 @@ from mystocks_dagster.execution.attempt import run_attempt
 from mystocks_dagster.execution.attempt_spec import AttemptSpec
 from mystocks_dagster.execution.output import to_own_streams
 from mystocks_dagster.execution.tasklog import TaskLog
-from mystocks_dagster.factory.config_schema import SOURCE_FIELD
 from mystocks_dagster.factory.data_versions import data_versions
 from mystocks_dagster.factory.report import Report
 from mystocks_dagster.factory.spec import TaskSpec
 from mystocks_dagster.runs.stop import is_stopped, mark_canceling
 from mystocks_dagster.settings import Settings
+from mystocks_dagster.source_choice import SOURCE_FIELD
 from mystocks_dagster.tags import State, Tag
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from mystocks_dagster.errors import MyStocksError
 from mystocks_dagster.excerpts import near, suggest
-from mystocks_dagster.factory.config_schema import SOURCE_FIELD
 from mystocks_dagster.settings import Settings
-from mystocks_dagster.source_choice import split_sources
+from mystocks_dagster.source_choice import SOURCE_FIELD, split_sources
 from mystocks_dagster.sources.registry import DEFAULT, declarations
 from mystocks_dagster.strategies.choices import Choice, choice_of
 from mystocks_dagster.strategies.columns import (

@@ -278,7 +278,7 @@ def write_rules(tmp_path, monkeypatch):
         ({"score": "pl.col('close_hfq') / 0"}, "its score of 000001.SZ on ", False),
         ({"buy": "5"}, "in Rules, buy must be an expression", False),
         ({"reads": "ma77"}, "the strategy own reads 'ma77', which is no column", True),
-        ({"reads": "pe_ttm"}, "own: There is no table daily_valuation in the lake", False),
+        ({"reads": "pe_ttm"}, "own reads the table daily_valuation, which is not in the lake", False),
     ],
 )
 def test_one_strategy_fails_and_i_have_the_signals_of_the_others(
@@ -299,7 +299,7 @@ def test_one_strategy_fails_and_i_have_the_signals_of_the_others(
     stored = lake.read("signals")
     counts = ", ".join(f"{name} ({stored.filter(strategy=name).height})" for name in others)
     assert reason in str(failed.value)
-    assert reason.startswith("own: There") or f"{path}:4" in str(failed.value)
+    assert reason.startswith("own reads") or f"{path}:4" in str(failed.value)
     assert str(failed.value).endswith(
         f". The signals of the other strategies are stored: {counts}. Those of own stay as they were."
     )

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from mystocks_dagster.factory.config_schema import SOURCE_FIELD
+from mystocks_dagster.source_choice import SOURCE_FIELD
 from mystocks_dagster.taskfile.model import Task, masked_params
 from mystocks_dagster.taskfile.signature import params_model
 from mystocks_dagster.taskfile.yaml.dump import text_of
