@@ -5,7 +5,7 @@ a run that was killed between writing rows and state computes the same rows agai
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -55,15 +55,21 @@ def _rows(lake: Lake, periods: Collection[str], calculations: Collection[str], c
     return lake.scan(INDICATOR_STATE.name, columns=columns).filter(wanted).collect()
 
 
-def write_states(lake: Lake, states: Mapping[tuple[str, str], Stored]) -> None:
-    """Store states by period and calculation; those that were not carried on for some months go."""
+def write_states(
+    lake: Lake, states: Mapping[tuple[str, str], Stored], before_commit: Callable[[], object] = lambda: None
+) -> None:
+    """Store states by period and calculation; those that were not carried on for some months go.
+
+    `before_commit` is as in `Lake.replace_matching`.
+    """
     if not states:
         return
     rows = [_encoded(period, name, state) for (period, name), state in states.items()]
     frame = pl.DataFrame(rows, schema=INDICATOR_STATE.dtypes, orient="row")
     same = pl.any_horizontal((pl.col("period") == period) & (pl.col("calculation") == name) for period, name in states)
     forgotten = max(state.until for state in states.values()) - _KEPT
-    lake.replace_matching(INDICATOR_STATE.name, frame, same | (pl.col("until") < forgotten))
+    matching = same | (pl.col("until") < forgotten)
+    lake.replace_matching(INDICATOR_STATE.name, frame, matching, before_commit=before_commit)
 
 
 def _encoded(period: str, name: str, state: Stored) -> tuple[object, ...]:

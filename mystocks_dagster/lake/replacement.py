@@ -59,11 +59,14 @@ class MatchReplacement(FileExchange):
         schema: Its contract; the table is not partitioned.
         frame: The new rows.
         matching: Which stored rows they replace.
+        before_commit: Called once the file is written; an error of it leaves the table as it was.
     """
 
-    def __init__(self, uri: str, schema: Table, frame: pl.DataFrame, matching: pl.Expr) -> None:
+    def __init__(
+        self, uri: str, schema: Table, frame: pl.DataFrame, matching: pl.Expr, before_commit: Callable[[], object]
+    ) -> None:
         super().__init__(uri, schema)
-        self.frame, self.matching = frame, matching
+        self.frame, self.matching, self.before_commit = frame, matching, before_commit
 
     def commit(self, opened: DeltaTable, watermarks: Mapping[str, int], metadata: Mapping[str, str]) -> None:
         """Write the file and commit it to the version that is open; errors as in `FileExchange.commit`."""
@@ -71,6 +74,7 @@ class MatchReplacement(FileExchange):
         rows = pl.concat([*map(self._staying, files), self.frame])
         added = write_whole(self.uri, self.schema, rows)
         try:
+            self.before_commit()
             commit_files(opened, [added], [removal(file) for file in files], watermarks, metadata)
         except BaseException:
             delete_files(self.uri, [added.path])

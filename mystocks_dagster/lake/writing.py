@@ -1,6 +1,6 @@
 """Writing the tables of a lake: every write is one atomic commit of rows that obey their table's contract."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -124,17 +124,31 @@ class TableWriter(TableCommitter):
         self._write(schema, frame, where, None)
         return frame.height
 
-    def replace_matching(self, table: str, frame: pl.DataFrame, matching: pl.Expr) -> int:
+    def replace_matching(
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        matching: pl.Expr,
+        *,
+        before_commit: Callable[[], object] = lambda: None,
+    ) -> int:
         """Replace the rows that match by `frame` in a table of few rows, atomically: all are written as one file.
 
-        It does what `replace_rows` does, in a fifth of the time.
+        It does what `replace_rows` does, in a fraction of the time.
+
+        Args:
+            table: Name of the table.
+            frame: The new rows.
+            matching: Which stored rows they replace.
+            before_commit: Called once the file is written, again at each attempt; an error of it leaves the table as
+                it was.
 
         Raises:
             ContractBroken, WrongWorld, WrongFormat, TableDamaged, LakeUnavailable: As `replace_days`.
         """
         schema = self.schema_of(table)
         frame = self._to_store(schema, frame)
-        self._replace(schema, MatchReplacement(self._uri(table), schema, frame, matching), None)
+        self._replace(schema, MatchReplacement(self._uri(table), schema, frame, matching, before_commit), None)
         return frame.height
 
     def replace_from(

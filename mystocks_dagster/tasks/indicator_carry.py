@@ -1,7 +1,7 @@
 """Carry indicators on: compute the new bars from the stored state, and again what depends on changed bars."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,7 +15,7 @@ from mystocks_dagster.lake.watermarks import Version
 from mystocks_dagster.tasks.indicator_bars import Extent, TradedBars
 from mystocks_dagster.tasks.indicator_rebuild import kept_columns, with_kept
 from mystocks_dagster.tasks.indicator_rows import Carried, period_rows
-from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, read_states, states_end
+from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, read_states, states_end, store_states
 from mystocks_dagster.tasks.stages import StageTimes
 
 #: Fewer changed rows are compared whatever the size of the market.
@@ -36,8 +36,10 @@ class Update:
 
 def carry(
     lake: Lake, works: Sequence[Work], inputs: Sequence[Version], extent: Extent, times: StageTimes
-) -> Iterator[tuple[int, States] | None]:
-    """Bring the tables of some periods up to date from their stored states, at the same time.
+) -> Iterator[int | None]:
+    """Bring the tables of some periods up to date from their stored states, at the same time, and store new states.
+
+    The states are written beside the rows, and committed after them.
 
     Args:
         lake: Where bars, states and rows are.
@@ -47,22 +49,33 @@ def carry(
         times: Gets the time of each period.
 
     Yields:
-        For each work the number of rows written, and the new states, which are to be stored afterwards; None if there
-        is no state that fits, or if so much has changed that a rebuild takes less time.
+        For each work the number of rows written; None if there is no state that fits, or if so much has changed that a
+        rebuild takes less time.
     """
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(2) as beside, ThreadPoolExecutor(THREADS) as pool:
         # While the states are decoded. One that turns out not to fit makes it read some more days than are needed.
-        new = reader.submit(_new_bars, lake, works, states_end(lake, works))
-        states = read_states(lake, works)
-        found = [work.stored_state(lake, states, inputs) for work in works]
+        new = beside.submit(_new_bars, lake, works, states_end(lake, works))
+        stored = read_states(lake, works)
+        found = [work.stored_state(lake, stored, inputs) for work in works]
+        computed = [Future[States]() for _ in works]
 
-        def carried(work: Work, state: tuple[Stored, Carried] | None) -> tuple[int, States] | None:
-            with times.of(f"{work.period}, new bars"):
-                return _carry(lake, work, state, new.result, inputs, extent) if state else None
+        def carried(work: Work, state: tuple[Stored, Carried] | None, states: Future[States]) -> int | None:
+            try:
+                with times.of(f"{work.period}, new bars"):
+                    return _carry(lake, work, state, new.result, inputs, extent, states) if state else None
+            finally:
+                if not states.done():
+                    states.set_result({})
 
-        waiting = [pool.submit(carried, work, state) for work, state in zip(works, found, strict=True)]
+        waiting = [pool.submit(carried, *one) for one in zip(works, found, computed, strict=True)]
+
+        def store() -> None:
+            store_states(lake, [states.result() for states in computed], lambda: [one.result() for one in waiting])
+
+        storing = beside.submit(store)
         for one in waiting:
             yield one.result()
+        storing.result()
 
 
 def _new_bars(lake: Lake, works: Sequence[Work], since: date | None) -> pl.DataFrame:
@@ -78,7 +91,8 @@ def _carry(
     new_bars: Callable[[], pl.DataFrame],
     inputs: Sequence[Version],
     extent: Extent,
-) -> tuple[int, States] | None:
+    states: Future[States],
+) -> int | None:
     stored, carried = state
     changed = _changed_symbols(lake, work, stored, inputs, extent)
     if changed is None or len(changed) > max(_FEW_SYMBOLS, _MOST * len(stored.symbols)):
@@ -92,9 +106,9 @@ def _carry(
         carried.reset(changed)
         again = TradedBars(lake, work.columns).read(symbols=changed)
         past = period_rows(work.plan, carried, again, work.period, until) if again.height else None
+    states.set_result(work.states(carried, inputs, until) if until != stored.until or changed else {})
     update = _update(lake, work, parts, past, changed, stored.until)
-    rows = write(lake, work, update, work.marks(lake, inputs))
-    return rows, work.states(carried, inputs, until) if until != stored.until or changed else {}
+    return write(lake, work, update, work.marks(lake, inputs))
 
 
 def recompute(lake: Lake, work: Work, symbols: Sequence[str]) -> int:

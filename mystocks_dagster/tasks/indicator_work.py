@@ -1,7 +1,7 @@
 """What is to be calculated for one period: its calculations, their versions, and the state that fits them."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -212,6 +212,6 @@ def _wanted(works: Sequence[Work]) -> tuple[set[str], set[str]]:
     return {work.period for work in works}, {name for work in works for name in work.names}
 
 
-def store_states(lake: Lake, states: Iterable[States]) -> None:
-    """Store the states of several pieces of work in one commit."""
-    indicator_state.write_states(lake, {key: state for some in states for key, state in some.items()})
+def store_states(lake: Lake, states: Iterable[States], before_commit: Callable[[], object] = lambda: None) -> None:
+    """Store the states of several pieces of work in one commit; `before_commit` as in `Lake.replace_matching`."""
+    indicator_state.write_states(lake, {key: state for some in states for key, state in some.items()}, before_commit)

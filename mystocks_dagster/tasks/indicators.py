@@ -29,7 +29,7 @@ from mystocks_dagster.tasks.indicator_choices import IndicatorChoices
 from mystocks_dagster.tasks.indicator_choices import calculations as chosen_calculations
 from mystocks_dagster.tasks.indicator_rebuild import rebuild
 from mystocks_dagster.tasks.indicator_whole import replace_changed
-from mystocks_dagster.tasks.indicator_work import THREADS, States, Work, joined, store_states
+from mystocks_dagster.tasks.indicator_work import THREADS, Work, joined
 from mystocks_dagster.tasks.overtaken import unless_overtaken
 from mystocks_dagster.tasks.own_indicator_choice import OwnChoice
 from mystocks_dagster.tasks.param_types import Symbols, TaskParams
@@ -188,16 +188,14 @@ def _calculate_all(
     total = years * len(stale)
     rebuilds: list[Work] = []
 
-    states: list[States] = []
     carried = iter([None] * len(stale)) if params.force else carry(lake, stale, inputs, extent, times)
     for place, work in enumerate(stale):
         run.report_progress(years * (place - len(rebuilds)), total, _STAGES[work.period])
         if (done := next(carried)) is None:
             rebuilds.append(work)
         else:
-            rows[work.table] += done[0]
-            states.append(done[1])
-    store_states(lake, states)
+            rows[work.table] += done
+    next(carried, None)  # the states are stored
     # What cannot be carried on is computed by itself: the others get a state, and are carried on from now on.
     groups = [joined(group) for group in (_carried(rebuilds, True), _carried(rebuilds, False)) if group]
     rest = years * len(rebuilds)

@@ -113,7 +113,7 @@ class Market:
             raise KeyboardInterrupt
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(indicators, "store_states", kill)
+            patch.setattr("mystocks_dagster.tasks.indicator_carry.store_states", kill)
             patch.setattr("mystocks_dagster.tasks.indicator_rebuild.store_states", kill)
             try:
                 calculate_technical_indicators(IndicatorParams(), self.run)
