@@ -34,6 +34,10 @@ BARS = """
         lake = run.lake("real")
         return {"rows": {"daily_bars": lake.replace_days("daily_bars", DAILY_BARS.typed(rows), DAYS)},
                 "days": {"daily_bars": DAYS}}
+
+    @declares(also_writes=("indicators_daily",))
+    def correction(params, run):
+        return {"rows": {"indicators_daily": 1}}
 """
 TASKS = """
 task_packages: [loads]
@@ -43,6 +47,7 @@ tasks:
      task_function: calculate_technical_indicators, params: {indicators: [MA], periods: [daily]}}
   - {task_id: crossings, task_type: indicator_calc, task_module: mystocks_dagster.tasks.strategy,
      task_function: calculate_strategy_signals, params: {strategies: [ma_crossover]}}
+  - {task_id: correction, task_type: cron, task_module: loads, task_function: correction}
 """
 
 
@@ -101,3 +106,10 @@ def test_one_run_with_other_parameters_leaves_a_table_that_is_stale(
     run(project, instance, "bars", "averages")
     run(project, instance, "averages", indicators=["RSI"])
     assert causes(project, instance) == ["has a new code version"]
+
+
+def test_what_another_task_writes_into_a_table_is_no_new_code_of_its_owner(
+    project: Path, instance: dg.DagsterInstance
+) -> None:
+    run(project, instance, "bars", "averages", "correction")
+    assert causes(project, instance) == []

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from deltalake.transaction import AddAction
 
-from mystocks_dagster.errors import WrongWorld
+from mystocks_dagster.errors import LakeUnavailable, WrongWorld
 from mystocks_dagster.lake import data_files, replacement
 from mystocks_dagster.lake.damage import commit_info
 from mystocks_dagster.lake.store import Lake
@@ -135,3 +135,19 @@ def test_a_state_that_delta_rs_wrote_is_replaced(lake: Lake) -> None:
     assert lake.read(name).sort("calculation").equals(pl.concat([state("MA", b"2"), state("RSI", b"1")]))
     lake.replace_rows(name, state("RSI", b"2"), "calculation = 'RSI'")
     assert lake.read(name).sort("calculation").equals(pl.concat([state("MA", b"2"), state("RSI", b"2")]))
+
+
+def test_a_state_is_stored_after_its_rows_and_not_at_all_where_they_cannot_be(lake: Lake) -> None:
+    name, folder = INDICATOR_STATE.name, Path(lake.location, INDICATOR_STATE.name)
+    lake.replace_matching(name, state("MA", b"1"), pl.lit(value=True))
+    before, files = lake.read(name), {*folder.glob("*.parquet")}
+
+    def full() -> None:
+        assert {*folder.glob("*.parquet")} > files
+        assert Lake(lake.location).read(name).equals(before)
+        raise LakeUnavailable("The disk is full.")
+
+    with pytest.raises(LakeUnavailable, match="disk is full"):
+        lake.replace_matching(name, state("MA", b"2"), pl.col("calculation") == "MA", before_commit=full)
+    assert Lake(lake.location).read(name).equals(before)
+    assert {*folder.glob("*.parquet")} == files
