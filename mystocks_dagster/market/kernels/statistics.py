@@ -101,14 +101,18 @@ def _ranks(offsets, x, n, sign, state, out):
     buffer = np.empty(longest(offsets) + keep)
     for s in range(len(offsets) - 1):
         start, end = offsets[s], offsets[s + 1]
-        load(x[start:end], keep, state[s], buffer)
+        if n < 1:  # without a state
+            buffer[: end - start] = x[start:end]
+        else:
+            load(x[start:end], keep, state[s], buffer)
         for i in range(end - start):
             newest = buffer[i + keep]
             rank = 1.0
             for k in range(i if n >= 1 else 0, i + keep):
                 rank += sign * buffer[k] > sign * newest
             out[start + i] = rank if newest == newest else np.nan
-        store(end - start, keep, state[s], buffer)
+        if n >= 1:
+            store(end - start, keep, state[s], buffer)
 
 
 def _high_rank(offsets, x, n, state, out):
