@@ -15,8 +15,10 @@ from mystocks_dagster.lake.store import Lake
 
 #: Share of the memory that is free when the query begins.
 _SHARE = 0.8
-#: What the container may use and uses; Linux only.
-_CONTAINER_MOST, _CONTAINER_NOW = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+#: Bytes that a query may use even where nothing is free: DuckDB needs as much to begin.
+_LEAST = 100_000_000
+#: Where a container on Linux says what it may use and uses.
+_CONTAINER = Path("/sys/fs/cgroup")
 
 
 def query_as_owner(
@@ -42,12 +44,17 @@ def query_as_owner(
 
 def free_memory() -> int:
     """Return the bytes that a query may use of what is free on this machine."""
-    free = psutil.virtual_memory().available
+    return max(round(min(psutil.virtual_memory().available, _free_in_container()) * _SHARE), _LEAST)
+
+
+def _free_in_container() -> float:
+    """Return the bytes that the container has left; what it holds of files that were read is left to whoever asks."""
     try:
-        most, used = (int(path.read_text(encoding="ascii")) for path in (_CONTAINER_MOST, _CONTAINER_NOW))
-    except (OSError, ValueError):  # not in a container, or in one without a limit
-        return round(free * _SHARE)
-    return round(min(free, most - used) * _SHARE)
+        most, used = (int((_CONTAINER / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
+        parts = dict(line.split() for line in (_CONTAINER / "memory.stat").read_text(encoding="ascii").splitlines())
+        return max(most - used + int(parts["inactive_file"]), 0)
+    except (OSError, ValueError, KeyError):  # not in a container, or in one without a limit
+        return float("inf")
 
 
 @contextmanager
