@@ -206,7 +206,7 @@ _KNOWN_IN_1_13_27: Mapping[str, Mapping[str, str]] = {
         "BULK_ACTION_TERMINAL_STATUSES": "the states of backfills that have ended, whose runs may be removed",
     },
     "dagster._core.execution.plan.active": {
-        "ActiveExecution": "the steps of a run, which wait for a retry so that no stop ends it (decision 21)",
+        "ActiveExecution": "the steps of a run, whose wait for a retry no stop ends, or uses a core (decision 21)",
     },
     "dagster._core.instance": {
         "RUNLESS_RUN_ID": "the run id of events that outlive their run",

@@ -12,6 +12,9 @@ from mystocks_dagster.gc_tuning import tune_gc
 from mystocks_dagster.migration_scripts import read_once
 from mystocks_dagster.shared import outage
 
+#: How long a stop may wait while no step runs.
+_REST_SECONDS = 0.1
+
 
 def main() -> None:
     """Execute the run that the last argument describes."""
@@ -60,6 +63,7 @@ def execute(instance: Any, run_id: str) -> None:
             raise DagsterExecutionInterruptedError(f"The run {run_id} was stopped before its first step.")
 
     ActiveExecution.sleep_til_ready = _wait
+    ActiveExecution.check_for_interrupts = _resting(ActiveExecution.check_for_interrupts)
     instance.report_run_failed = partial(_report_failed, instance.report_run_failed)
     try:
         execute_run_command_body(run_id, instance, follow, set_exit_code_on_failure=False)
@@ -74,6 +78,20 @@ def _wait(self: Any) -> None:
 
     with raise_execution_interrupts():
         time.sleep(max(0, self.sleep_interval()))
+
+
+def _resting(asked: Any) -> Any:
+    """Return `asked` with a short rest before it where no step runs and all wait for a retry or a slot of a pool.
+
+    Dagster's executor of parallel steps asks in a loop whether the run was stopped, which uses a whole core.
+    """
+
+    def rest(self: Any) -> bool:
+        if not self.has_in_flight_steps:
+            time.sleep(min(max(0, self.sleep_interval()), _REST_SECONDS))
+        return asked(self)
+
+    return rest
 
 
 def _report_failed(report: Any, run: Any, message: str | None = None, job_failure_data: Any = None) -> Any:

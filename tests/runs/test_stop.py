@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import psutil
 import pytest
 from dagster._core.run_coordinator.base import SubmitRunContext
 from support.project import Folder, wait_for
@@ -376,6 +377,27 @@ def test_i_cannot_stop_a_task_that_waits_for_its_retry(plant: Plant, name: str) 
     for process in launcher._workers:
         process.wait(30)
     assert plant.status(run_id) == "CANCELED"
+
+
+@pytest.mark.parametrize("name", ["in_turn", "side_by_side"])
+def test_a_group_that_waits_for_a_retry_leaves_the_processor_to_others(plant: Plant, name: str) -> None:
+    run_id = plant.queued(name)
+    plant.dequeue()
+    waits = dg.DagsterEventType.STEP_UP_FOR_RETRY
+    wait_for(lambda: plant.instance.get_records_for_run(run_id, of_type=waits).records, 90, "the first attempt")
+    launcher: Any = plant.instance.run_launcher
+    worker = psutil.Process(launcher._workers[0].pid)
+
+    def used() -> float:
+        times = worker.cpu_times()
+        return times.user + times.system
+
+    before = used()
+    time.sleep(4)
+    assert used() - before < 1
+    run = plant.instance.get_run_by_id(run_id)
+    assert run is not None
+    assert stopping.stop(plant.instance, run, {}).status == "canceled"
 
 
 def test_a_stop_whose_end_took_too_long_is_in_the_audit_log_too(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
