@@ -145,12 +145,27 @@ class Report:
         }
 
     def materializations(self) -> Iterator[list[dg.AssetMaterialization]]:
-        """Yield the events of each written table: one, or one for each of its written trading days."""
-        if self.result.status == State.SKIPPED:
-            return
+        """Yield the events of each written table: one, or one for each of its written trading days.
+
+        A calculated table that had to change nowhere has one too: it is that of the newest inputs.
+        """
+        ran = self.result.status != State.SKIPPED
         for key in self.keys:
-            if self.result.rows.get(key) is not None or not _is_table(key):
+            written = ran and (self.result.rows.get(key) is not None or not _is_table(key))
+            if written or self._is_confirmed(key):
                 yield list(self._table_events(key))
+
+    def _is_confirmed(self, key: str) -> bool:
+        """Return whether a calculation has found that the stored rows of a table are those that it would write."""
+        complete = not self.failure and self.result.status in (State.SUCCESS, State.SKIPPED)
+        if not complete or key not in self.spec.owned or not self.spec.tables.code_version:
+            return False
+        from mystocks_dagster.lake.store import Lake
+
+        try:
+            return Lake(self.spec.file.settings().lake).log(key) is not None
+        except LakeError:
+            return False
 
     def _table_events(self, key: str) -> Iterator[dg.AssetMaterialization]:
         days = self._days_of(key)

@@ -100,6 +100,21 @@ def test_signals_are_stale_after_new_indicators(project: Path, instance: dg.Dags
     assert causes(project, instance, "signals") == []
 
 
+def test_signals_that_new_indicators_did_not_change_are_not_stale_after_their_run(
+    project: Path, instance: dg.DagsterInstance
+) -> None:
+    run(project, instance, "bars", "averages", "crossings")
+    project.write_text(TASKS.replace("[MA]", "[MA, RSI]"))
+    run(project, instance, "averages")
+    assert causes(project, instance, "signals") == ["has a new dependency data version"]
+    run(project, instance, "crossings")
+    assert causes(project, instance, "signals") == []
+    told = instance.get_latest_materialization_event(dg.AssetKey("signals"))
+    assert told is not None
+    assert told.asset_materialization is not None
+    assert told.asset_materialization.metadata["mystocks/status"].value == "skipped"
+
+
 def test_one_run_with_other_parameters_leaves_a_table_that_is_stale(
     project: Path, instance: dg.DagsterInstance
 ) -> None:
