@@ -38,10 +38,12 @@ class DataVersions:
     Attributes:
         code: The version of the code and of the parameters; the run's id for rows that are fetched.
         inputs: What it reads.
+        whole: Whether it computes all that the task does, and not some symbols or columns that a person has named.
     """
 
     code: str
     inputs: Mapping[dg.AssetKey, Input] = field(default_factory=dict)
+    whole: bool = True
 
     def tags(self, *, owned: bool) -> dict[str, str]:
         """Return the tags of a materialization.
@@ -65,7 +67,9 @@ def data_versions(context: dg.OpExecutionContext, spec: TaskSpec) -> DataVersion
         return None
     params = {**spec.task.params, **(context.op_config or {})}
     code = tables_of(spec.function, params).code_version or context.run_id
-    return DataVersions(code, {key: _newest(context.instance, key) for key in map(spec.file.key, spec.reads)})
+    inputs = {key: _newest(context.instance, key) for key in map(spec.file.key, spec.reads)}
+    whole = code == spec.tables.code_version and params.get("symbols") == spec.task.params.get("symbols")
+    return DataVersions(code, inputs, whole)
 
 
 def _newest(instance: dg.DagsterInstance, key: dg.AssetKey) -> Input:

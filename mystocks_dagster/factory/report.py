@@ -157,7 +157,8 @@ class Report:
 
     def _is_confirmed(self, key: str) -> bool:
         """Return whether a calculation has found that the stored rows of a table are those that it would write."""
-        complete = not self.failure and self.result.status in (State.SUCCESS, State.SKIPPED)
+        whole = self.versions is not None and self.versions.whole
+        complete = whole and not self.failure and self.result.status in (State.SUCCESS, State.SKIPPED)
         if not complete or key not in self.spec.owned or not self.spec.tables.code_version:
             return False
         from mystocks_dagster.lake.store import Lake

@@ -48,7 +48,7 @@ def free_memory() -> int:
 
 
 def _free_in_container() -> float:
-    """Return the bytes that the container has left; what it holds of files that were read is left to whoever asks."""
+    """Return the bytes that the container has left. The system's copies of files do not count: it gives them up."""
     try:
         most, used = (int((_CONTAINER / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
         parts = dict(line.split() for line in (_CONTAINER / "memory.stat").read_text(encoding="ascii").splitlines())

@@ -115,6 +115,20 @@ def test_signals_that_new_indicators_did_not_change_are_not_stale_after_their_ru
     assert told.asset_materialization.metadata["mystocks/status"].value == "skipped"
 
 
+@pytest.mark.parametrize("part", [{"symbols": ["600519.SH"]}, {"indicators": ["MA"]}])
+def test_a_calculation_of_a_part_that_changed_nothing_says_nothing_of_the_whole_table(
+    project: Path, instance: dg.DagsterInstance, part: dict[str, object]
+) -> None:
+    project.write_text(TASKS.replace("[MA]", "[MA, RSI]"))
+    run(project, instance, "bars", "averages")
+    table = dg.AssetKey("indicators_daily")
+    whole = instance.get_latest_materialization_event(table)
+    run(project, instance, "averages", **part)
+    assert instance.get_latest_materialization_event(table) == whole
+    run(project, instance, "averages")
+    assert instance.get_latest_materialization_event(table) != whole
+
+
 def test_one_run_with_other_parameters_leaves_a_table_that_is_stale(
     project: Path, instance: dg.DagsterInstance
 ) -> None:
